@@ -1,0 +1,42 @@
+// The mount system calls of Linux 5.2 and later (fsopen, fsmount, open_tree, move_mount;
+// mount_setattr of 5.12), by descriptor. glibc 2.36 declares them; where a path is needed it is
+// relative to a descriptor. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "isolation/base/result.h"
+#include "isolation/base/unique_fd.h"
+
+namespace skiff::sys {
+
+// A file system context (fsopen(2)). Errors carry the kernel's own words where it wrote any.
+class FilesystemContext {
+ public:
+  static Result<FilesystemContext> Open(const std::string& type);
+  Result<> SetFlag(const std::string& key);
+  Result<> SetString(const std::string& key, const std::string& value);
+  Result<> Create();
+  // A mount that is attached nowhere. attributes: MOUNT_ATTR_*.
+  Result<UniqueFd> Mount(unsigned attributes);
+
+ private:
+  FilesystemContext(UniqueFd fd, std::string type) : fd_(std::move(fd)), type_(std::move(type)) {}
+  Error Describe(Error error) const;
+  UniqueFd fd_;
+  std::string type_;
+};
+
+// A detached copy of the mount at `path` (recursive: with what is mounted beneath it).
+Result<UniqueFd> CloneMount(int dirfd, const std::string& path, bool is_recursive);
+// attr_set / attr_clear: MOUNT_ATTR_*.
+Result<> SetMountAttributes(int mount_fd, uint64_t attr_set, uint64_t attr_clear,
+                            bool is_recursive);
+// Attaches a detached mount at `path`.
+Result<> AttachMount(int mount_fd, int dirfd, const std::string& path);
+Result<> DetachMount(const std::string& path);  // umount2(MNT_DETACH|UMOUNT_NOFOLLOW)
+
+}  // namespace skiff::sys

@@ -1,0 +1,185 @@
+#include "isolation/sys/process.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sched.h>
+#include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "isolation/sys/call.h"
+#include "isolation/sys/file.h"
+
+namespace skiff::sys {
+
+Result<Pipe> MakePipe(int flags) {
+  int fds[2];
+  TRY(CallVoid("pipe", "", [&] { return pipe2(fds, flags | O_CLOEXEC); }));
+  return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+Result<UniqueFd> OpenPidfd(pid_t pid) {
+  int fd = TRY(Call("pidfd_open", std::to_string(pid),
+                    [&] { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }));
+  return UniqueFd(fd);
+}
+
+Result<> SignalPidfd(int pidfd, int signal) {
+  return CallVoid("pidfd_send_signal", "", [&] {
+    return static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0));
+  });
+}
+
+Result<std::optional<ExitStatus>> WaitPidfd(int pidfd, bool is_blocking) {
+  siginfo_t info{};
+  TRY(CallVoid("waitid", "", [&] {
+    return waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | (is_blocking ? 0 : WNOHANG));
+  }));
+  if (info.si_pid == 0) return std::optional<ExitStatus>();
+  ExitStatus status;
+  (info.si_code == CLD_EXITED ? status.exit_code : status.signal) = info.si_status;
+  return std::optional<ExitStatus>(status);
+}
+
+Result<bool> PollReadable(int fd, std::chrono::milliseconds timeout) {
+  pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
+  int count =
+      TRY(Call("poll", "", [&] { return poll(&entry, 1, static_cast<int>(timeout.count())); }));
+  return count > 0;
+}
+
+namespace {
+
+std::vector<char*> Pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (const std::string& text : strings) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// Between fork and exec: system calls only.
+[[noreturn]] void ExecSpawned(const SpawnSpec& spec, char* const* argv, char* const* envp,
+                              int error_pipe) {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (spec.new_session) setsid();
+  int count = static_cast<int>(spec.fds.size());
+  // Two passes: first out of the way of the target numbers, then onto them.
+  int moved[16];
+  bool is_fine = count <= 16;
+  int error_high = fcntl(error_pipe, F_DUPFD_CLOEXEC, count);
+  for (int i = 0; is_fine && i < count; ++i) {
+    moved[i] = fcntl(spec.fds[static_cast<size_t>(i)], F_DUPFD_CLOEXEC, count);
+    is_fine = moved[i] >= 0;
+  }
+  for (int i = 0; is_fine && i < count; ++i) is_fine = dup2(moved[i], i) == i;
+  if (is_fine) {
+    close_range(static_cast<unsigned>(count), ~0U, CLOSE_RANGE_CLOEXEC);
+    execve(spec.path.c_str(), argv, envp);
+  }
+  int error_number = errno;
+  [[maybe_unused]] ssize_t written = write(error_high, &error_number, sizeof(error_number));
+  _exit(127);
+}
+
+}  // namespace
+
+Result<Process> Spawn(const SpawnSpec& spec) {
+  std::vector<char*> argv = Pointers(spec.arguments);
+  std::vector<char*> envp = Pointers(spec.environment);
+  Pipe errors = TRY(MakePipe());
+  pid_t pid = TRY(Call("fork", spec.path, [] { return fork(); }));
+  if (pid == 0) ExecSpawned(spec, argv.data(), envp.data(), errors.write_end.get());
+  errors.write_end.Reset();
+  Process process;
+  process.pid = pid;
+  Result<UniqueFd> pidfd = OpenPidfd(pid);
+  int error_number = 0;
+  Result<size_t> count = Read(errors.read_end.get(), &error_number, sizeof(error_number));
+  bool is_started = pidfd.ok() && count.ok() && count.value() == 0;
+  if (is_started) {
+    process.pidfd = std::move(pidfd).value();
+    return process;
+  }
+  kill(pid, SIGKILL);  // our own unreaped child: the number cannot have been recycled
+  waitpid(pid, nullptr, 0);
+  if (!pidfd.ok()) return std::move(pidfd).error();
+  if (!count.ok()) return std::move(count).error();
+  return Error::FromErrno(error_number, "start " + spec.path);
+}
+
+Result<UniqueFd> OpenOwnNamespace(const std::string& type) {
+  std::string path = "/proc/thread-self/ns/" + type;
+  int fd = TRY(Call("open", path, [&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
+  return UniqueFd(fd);
+}
+
+Result<> EnterNamespace(int fd, int clone_flag) {
+  return CallVoid("setns", "", [&] { return setns(fd, clone_flag); });
+}
+
+void EnterNamespaceOrAbort(int fd, int clone_flag) {
+  if (setns(fd, clone_flag) != 0) abort();
+}
+
+Result<UniqueFd> MakeNetworkNamespace() {
+  UniqueFd own = TRY(OpenOwnNamespace("net"));
+  TRY(CallVoid("unshare", "network namespace", [] { return unshare(CLONE_NEWNET); }));
+  Result<UniqueFd> made = OpenOwnNamespace("net");
+  EnterNamespaceOrAbort(own.get(), CLONE_NEWNET);
+  return made;
+}
+
+Result<struct rlimit> GetLimit(int resource) {
+  struct rlimit limit {};
+  TRY(CallVoid("getrlimit", "", [&] {
+    return prlimit(0, static_cast<__rlimit_resource>(resource), nullptr, &limit);
+  }));
+  return limit;
+}
+
+Result<> SetLimit(int resource, const struct rlimit& limit) {
+  return CallVoid("setrlimit", "", [&] {
+    return prlimit(0, static_cast<__rlimit_resource>(resource), &limit, nullptr);
+  });
+}
+
+Result<> SetSubreaper() {
+  return CallVoid("prctl", "subreaper", [] { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); });
+}
+
+Result<> SetNonDumpable() {
+  return CallVoid("prctl", "dumpable", [] { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); });
+}
+
+Result<UniqueFd> MakeSignalFd(const std::vector<int>& signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int signal : signals) sigaddset(&set, signal);
+  TRY(CallVoid("sigprocmask", "", [&] { return sigprocmask(SIG_BLOCK, &set, nullptr); }));
+  int fd =
+      TRY(Call("signalfd", "", [&] { return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); }));
+  return UniqueFd(fd);
+}
+
+Result<UniqueFd> MakeEventFd() {
+  int fd = TRY(Call("eventfd", "", [] { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }));
+  return UniqueFd(fd);
+}
+
+std::string KernelRelease() {
+  utsname name{};
+  uname(&name);
+  return name.release;
+}
+
+}  // namespace skiff::sys

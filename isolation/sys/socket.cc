@@ -1,0 +1,65 @@
+#include "isolation/sys/socket.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cstring>
+
+#include "isolation/sys/call.h"
+#include "isolation/sys/file.h"
+
+namespace skiff::sys {
+namespace {
+
+// The directory's descriptor keeps /proc/self/fd/N/NAME valid while the call runs.
+struct Address {
+  UniqueFd directory;
+  sockaddr_un name{};
+};
+
+Result<Address> MakeAddress(const std::string& path) {
+  size_t slash = path.rfind('/');
+  std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  std::string base = slash == std::string::npos ? path : path.substr(slash + 1);
+  Address address;
+  address.directory = TRY(Open(AT_FDCWD, parent, O_PATH | O_DIRECTORY));
+  std::string reached = "/proc/self/fd/" + std::to_string(address.directory.get()) + "/" + base;
+  if (reached.size() >= sizeof(address.name.sun_path)) {
+    return Error(Code::kInvalid, "socket " + path + ": its file name is too long");
+  }
+  address.name.sun_family = AF_UNIX;
+  memcpy(address.name.sun_path, reached.c_str(), reached.size() + 1);
+  return address;
+}
+
+}  // namespace
+
+Result<UniqueFd> ListenUnix(const std::string& path, int backlog) {
+  Address address = TRY(MakeAddress(path));
+  Result<> removed = Unlink(AT_FDCWD, path);
+  if (!removed.ok() && removed.error().code() != Code::kNotFound) return std::move(removed).error();
+  int raw = TRY(Call("socket", path, [] {
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  }));
+  UniqueFd fd(raw);
+  const auto* name = reinterpret_cast<const sockaddr*>(&address.name);
+  TRY(CallVoid("fchmod", path,
+               [&] { return fchmod(fd.get(), 0600); }));  // the mode bind(2) gives the file
+  TRY(CallVoid("bind", path, [&] { return bind(fd.get(), name, sizeof(address.name)); }));
+  TRY(CallVoid("listen", path, [&] { return listen(fd.get(), backlog); }));
+  return fd;
+}
+
+Result<UniqueFd> ConnectUnix(const std::string& path) {
+  Address address = TRY(MakeAddress(path));
+  int raw =
+      TRY(Call("socket", path, [] { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }));
+  UniqueFd fd(raw);
+  const auto* name = reinterpret_cast<const sockaddr*>(&address.name);
+  TRY(CallVoid("connect", path, [&] { return connect(fd.get(), name, sizeof(address.name)); }));
+  return fd;
+}
+
+}  // namespace skiff::sys

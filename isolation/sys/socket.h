@@ -1,0 +1,17 @@
+// Unix stream sockets by path. A path longer than sun_path's 107 bytes works: it is reached through
+// a descriptor of its directory (/proc/self/fd/N/NAME), so state roots may be anywhere.
+#pragma once
+
+#include <string>
+
+#include "isolation/base/result.h"
+#include "isolation/base/unique_fd.h"
+
+namespace skiff::sys {
+
+// Binds and listens, mode 0600, close-on-exec, non-blocking. A socket file left there by a dead
+// process is replaced.
+Result<UniqueFd> ListenUnix(const std::string& path, int backlog);
+Result<UniqueFd> ConnectUnix(const std::string& path);
+
+}  // namespace skiff::sys
