@@ -1,4 +1,5 @@
-"""What every part of the image builder shares: its error, its progress lines, and running programs."""
+"""What every part of the image builder shares: its error, its progress lines, and running
+programs."""
 
 import subprocess
 import sys

@@ -1,5 +1,6 @@
-"""Debian packages: which ones a layer needs, fetching them, reading them. apt works on a package state of
-our own, so the host's is neither read nor changed; the package sources are those the host has configured."""
+"""Debian packages: which ones a layer needs, fetching them, reading them. apt works on a package
+state of our own, so the host's is neither read nor changed; the package sources are those the host
+has configured."""
 
 import hashlib
 import json
@@ -39,7 +40,7 @@ class Packages:
         self.is_updated = False
 
     def resolve(self, names, without):
-        """The packages `names` and what they depend on, `without` those named (nor what only these need)."""
+        """The packages `names` and their needs, less those in `without` and what only these need."""
         if not names:
             return []
         state = [program_digest(), self.architecture, _sources_state()]
@@ -56,7 +57,9 @@ class Packages:
             if not self._update():
                 raise
             return self.resolve(names, without)
-        packages = [_parse_uri_line(line) for line in output.decode().splitlines() if line[:1] == "'"]
+        packages = [
+            _parse_uri_line(line) for line in output.decode().splitlines() if line[:1] == "'"
+        ]
         absent = set(names) - {package.name for package in packages}
         if absent:
             raise ImageError(f"resolve packages: apt left out {' '.join(sorted(absent))}")
@@ -88,8 +91,10 @@ class Packages:
         path = self.archives / package.file
         if package.sha256 and hashlib.sha256(path.read_bytes()).hexdigest() != package.sha256:
             path.unlink()
-            raise ImageError(f"package {package.file}: its content does not match its digest;"
-                             " removed from the cache, try again")
+            raise ImageError(
+                f"package {package.file}: its content does not match its digest;"
+                " removed from the cache, try again"
+            )
         return subprocess.Popen(["dpkg-deb", "--fsys-tarfile", path], stdout=subprocess.PIPE)
 
     def control(self, package):
@@ -121,7 +126,7 @@ class Packages:
             return run(command + list(names), doing, env=_apt_environment())
 
     def _installed(self, name):
-        """A package that counts as there already, so that apt leaves it and its dependencies out."""
+        """A package that counts as there, so that apt leaves it and what it needs out."""
         return (
             f"Package: {name}\nStatus: install ok installed\nArchitecture: {self.architecture}\n"
             "Multi-Arch: foreign\nVersion: 9999\nMaintainer: none\nDescription: taken as there\n\n"
@@ -138,7 +143,7 @@ class Packages:
 
 
 def program_digest():
-    """Part of every cache key: changes with this program; recipes enter the keys one by one instead."""
+    """Part of every cache key: changes with this program. Recipes enter the keys by themselves."""
     here = Path(__file__).parent
     sources = [path.read_bytes() for path in sorted(here.glob("*.py")) if path.name != "recipes.py"]
     return hashlib.sha256(b"\0".join(sources)).hexdigest()
@@ -155,7 +160,7 @@ def _apt_environment():
 
 
 def _sources_state():
-    """Changes whenever apt could come to another answer: new lists, other sources or preferences."""
+    """Changes when apt could come to another answer: new lists, other sources or preferences."""
     state = []
     for top in (APT_LISTS, APT_CONFIG):
         for directory, _, files in os.walk(top):

@@ -1,5 +1,5 @@
-"""Builds layers, or finds them in the cache: a layer is rebuilt when its recipe, a package's version, the
-layer below or this program changes, and has the same bytes when none of them did."""
+"""Builds layers, or finds them in the cache: a layer is rebuilt when its recipe, a package's
+version, the layer below or this program changes, and has the same bytes when none of them did."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ ZSTD_LEVEL = "-9"
 
 @dataclass(frozen=True)
 class BuiltLayer:
-    """A layer in the cache. `diff_id` is the digest of its tar, `digest` that of its compressed bytes."""
+    """A layer in the cache. `diff_id` is its tar's digest, `digest` that of its packed bytes."""
 
     name: str
     comment: str
@@ -59,7 +59,12 @@ class Layers:
 
     def _contents(self, image):
         """(recipe, its packages, cache key) of each layer."""
-        stack, names, without, key = [], [], list(WITHOUT), _key(program_digest(), WITHOUT, UNWANTED)
+        stack, names, without, key = (
+            [],
+            [],
+            list(WITHOUT),
+            _key(program_digest(), WITHOUT, UNWANTED),
+        )
         taken = set()
         for recipe in image.layers:
             names += recipe.packages
@@ -186,7 +191,9 @@ def _compress(plain, packed, compression):
 
 
 def _gzip(plain, packed):
-    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)  # a header without name and time
+    packer = zlib.compressobj(
+        GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS
+    )  # a header without name and time
     with open(plain, "rb") as source, open(packed, "wb") as target:
         while block := source.read(BLOCK):
             target.write(packer.compress(block))

@@ -19,10 +19,11 @@ from recipes import IMAGES
 TAG_PATTERN = r"[a-z0-9]+([._/:-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
 TAG_LIMIT = 255
 EPILOG = """
-The packages come from the sources this machine's apt has; they, and the layers made from them, are kept in
-$SKIFF_CACHE/images (without SKIFF_CACHE: .cache/images beside tools/), so a second run takes no time.
-With SOURCE_DATE_EPOCH set, no file is newer than that and the image was created then; otherwise the newest
-package file decides. The same recipe and packages give the same digests. The manifest's digest is printed.
+The packages come from the sources this machine's apt has; they, and the layers made from them,
+are kept in $SKIFF_CACHE/images (without SKIFF_CACHE: .cache/images beside tools/), so a second
+run takes no time. With SOURCE_DATE_EPOCH set, no file is newer than that and the image was
+created then; otherwise the newest package file decides. The same recipe and packages give the
+same digests. The manifest's digest is printed.
 """
 
 
@@ -33,34 +34,50 @@ def main():
             print(f"{name:10} {image.description}")
         return
     started = time.monotonic()
+    out = Path(os.path.abspath(arguments.outdir))
+    _check_place(out, arguments.format)
     cache = _cache_directory()
     with _locked(cache):
         packages = Packages(cache)
         image = IMAGES[arguments.name]
         layers = Layers(cache, packages, arguments.compression).build(image)
-        digest = _deliver(arguments, image, layers, packages.architecture)
+        digest = _deliver(arguments, out, image, layers, packages.architecture)
     size = megabytes(sum(layer.size for layer in layers))
     unpacked = megabytes(sum(layer.unpacked for layer in layers))
     took = time.monotonic() - started
-    say(f"{arguments.tag}: {arguments.outdir}, {size} in {len(layers)} layers, {unpacked} unpacked, {took:.1f} s")
+    shape = f"{size} in {len(layers)} layers, {unpacked} unpacked"
+    say(f"{arguments.tag}: {arguments.outdir}, {shape}, {took:.1f} s")
     print(digest)
 
 
 def _arguments():
     parser = argparse.ArgumentParser(
         prog="make-image",
-        description="Builds an OCI image out of Debian packages, with no registry and no other container program.",
+        description="Builds an OCI image out of Debian packages, without a registry or Docker.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("name", nargs="?", metavar="NAME", help="the image to build: " + ", ".join(sorted(IMAGES)))
-    add("outdir", nargs="?", metavar="OUTDIR", type=Path, help="directory (or archive file) to write; an image already there is replaced")
+    add(
+        "outdir",
+        nargs="?",
+        metavar="OUTDIR",
+        type=Path,
+        help="directory (or archive file) to write; an image there is replaced",
+    )
     add("--list", action="store_true", help="print the names and what they are, and exit")
-    add("--format", choices=("oci", "oci-archive", "docker-archive"), default="oci",
-        help="a layout directory, a tar of it, or a tar as 'docker save' writes it (default: oci)")
-    add("--compression", choices=("gzip", "zstd", "none"),
-        help="of the layers (default: gzip; none for docker-archive)")
+    add(
+        "--format",
+        choices=("oci", "oci-archive", "docker-archive"),
+        default="oci",
+        help="a layout directory, a tar of it, or a tar as 'docker save' writes it (default: oci)",
+    )
+    add(
+        "--compression",
+        choices=("gzip", "zstd", "none"),
+        help="of the layers (default: gzip; none for docker-archive)",
+    )
     add("--tag", metavar="REF", help="the name the image carries (default: NAME:latest)")
     arguments = parser.parse_args()
     if not arguments.list:
@@ -101,12 +118,12 @@ def _locked(cache):
     return lock
 
 
-def _deliver(arguments, image, layers, architecture):
+def _deliver(arguments, out, image, layers, architecture):
     """Writes the image beside its place and moves it there once it is whole."""
-    out = Path(os.path.abspath(arguments.outdir))
-    _check_place(out, arguments.format)
     out.parent.mkdir(parents=True, exist_ok=True)
-    config, manifest, platform = oci.assemble(arguments.name, image, layers, architecture, arguments.compression)
+    config, manifest, platform = oci.assemble(
+        arguments.name, image, layers, architecture, arguments.compression
+    )
     created = layers[-1].created
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as staging:
         layout, archive = Path(staging) / "layout", Path(staging) / "archive"

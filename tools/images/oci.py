@@ -1,4 +1,5 @@
-"""Puts built layers together as an image: configuration, manifest, and the three shapes it is delivered in."""
+"""Puts built layers together as an image: configuration, manifest, and the three shapes it is
+delivered in."""
 
 import hashlib
 import io
@@ -10,7 +11,10 @@ from pathlib import Path
 
 from common import ImageError
 
-ARCHITECTURES = {"amd64": {"architecture": "amd64"}, "arm64": {"architecture": "arm64", "variant": "v8"}}
+ARCHITECTURES = {
+    "amd64": {"architecture": "amd64"},
+    "arm64": {"architecture": "arm64", "variant": "v8"},
+}
 MEDIA_TYPE = "application/vnd.oci.image."
 LAYER_SUFFIX = {"gzip": "+gzip", "zstd": "+zstd", "none": ""}
 
@@ -88,7 +92,14 @@ def _config(name, image, layers, platform_members):
         for layer in layers
     ]
     settings = json.dumps(image.config.get("Cmd"))
-    history.append({"created": created, "created_by": f"CMD {settings}", "comment": "make-image", "empty_layer": True})
+    history.append(
+        {
+            "created": created,
+            "created_by": f"CMD {settings}",
+            "comment": "make-image",
+            "empty_layer": True,
+        }
+    )
     return {
         "created": created,
         **platform_members,

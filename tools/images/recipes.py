@@ -1,7 +1,9 @@
-"""What each image is made of. A recipe is data only: an image is a few lines here and nothing elsewhere.
+"""What each image is made of. A recipe is data only: an image is a few lines here and nothing
+elsewhere.
 
-A layer names its Debian packages; their dependencies come along, less what a lower layer already holds.
-The packages in WITHOUT serve maintainer scripts and boot, neither of which a container runs.
+A layer names its Debian packages; their dependencies come along, less what a lower layer already
+holds. The packages in WITHOUT serve maintainer scripts and boot, neither of which a container
+runs.
 """
 
 from dataclasses import dataclass
@@ -126,7 +128,7 @@ _NGINX = Layer(
     packages=("nginx", "busybox-static"),
     without=("iproute2",),
     files=(
-        # Listens on IPv4 alone: with IPv6 switched off in the kernel a second address would end the start.
+        # IPv4 alone: on a kernel without IPv6 a second address would end the start.
         File(
             "etc/nginx/conf.d/default.conf",
             "server {\n"

@@ -1,4 +1,5 @@
-"""What maintainer scripts would have done, on a tree. A step gets the tree and the builder's scratch directory."""
+"""What maintainer scripts would have done, on a tree. A step gets the tree and the builder's
+scratch directory."""
 
 import os
 import tarfile
@@ -88,4 +89,6 @@ def _write_out(node, path):
         os.chmod(path, node.mode & 0o777)
 
 
-STEPS = {step.__name__: step for step in (accounts, applets, base_files, certificates, linker_cache)}
+STEPS = {
+    step.__name__: step for step in (accounts, applets, base_files, certificates, linker_cache)
+}

@@ -1,5 +1,6 @@
-"""One layer's files, held in memory: nothing is unpacked on the host, so ownership, set-id bits and links
-need no privilege and cannot touch the host. A tree stands on the tree of the layer below it (`lower`)."""
+"""One layer's files, held in memory: nothing is unpacked on the host, so ownership, set-id bits
+and links need no privilege and cannot touch the host. A tree stands on the tree of the layer below
+it (`lower`)."""
 
 import copy
 import fnmatch
@@ -112,7 +113,11 @@ class Tree:
                 node = self.nodes[path]
                 member = _member(path, node, latest)
                 if node.kind == tarfile.REGTYPE and id(node) in first_path:
-                    member.type, member.linkname, member.size = tarfile.LNKTYPE, first_path[id(node)], 0
+                    member.type, member.linkname, member.size = (
+                        tarfile.LNKTYPE,
+                        first_path[id(node)],
+                        0,
+                    )
                     member.pax_headers = {}
                     archive.addfile(member)
                     continue
@@ -132,11 +137,22 @@ class Tree:
         xattrs = {k: v for k, v in member.pax_headers.items() if k.startswith("SCHILY.xattr.")}
         kind = tarfile.REGTYPE if member.isreg() else member.type
         mode = member.mode & 0o7777
-        self.put(path, Node(kind, mode, int(member.mtime), member.uid, member.gid, data,
-                            member.linkname if member.issym() else "", xattrs))
+        self.put(
+            path,
+            Node(
+                kind,
+                mode,
+                int(member.mtime),
+                member.uid,
+                member.gid,
+                data,
+                member.linkname if member.issym() else "",
+                xattrs,
+            ),
+        )
 
     def _add_parents(self, path):
-        """Every layer carries the directories above its files, with the attributes they have below."""
+        """A layer carries the directories above its files, with the attributes they have below."""
         parent = posixpath.dirname(path)
         while parent and parent not in self.nodes:
             below = self.find(parent)
