@@ -40,7 +40,7 @@ class Packages:
         self.is_updated = False
 
     def resolve(self, names, without):
-        """The packages `names` and their needs, less those in `without` and what only these need."""
+        """Packages `names` and their needs, less those in `without` and what only these need."""
         if not names:
             return []
         state = [program_digest(), self.architecture, _sources_state()]
