@@ -49,11 +49,20 @@ Result<std::optional<ExitStatus>> WaitPidfd(int pidfd, bool is_blocking) {
   return std::optional<ExitStatus>(status);
 }
 
-Result<bool> PollReadable(int fd, std::chrono::milliseconds timeout) {
-  pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
-  int count =
-      TRY(Call("poll", "", [&] { return poll(&entry, 1, static_cast<int>(timeout.count())); }));
+namespace {
+Result<bool> PollFor(int fd, int16_t events, std::chrono::milliseconds timeout) {
+  pollfd entry{.fd = fd, .events = events, .revents = 0};
+  int count = TRY(Call("poll", "", [&] { return poll(&entry, 1, static_cast<int>(timeout.count())); }));
   return count > 0;
+}
+}  // namespace
+
+Result<bool> PollReadable(int fd, std::chrono::milliseconds timeout) {
+  return PollFor(fd, POLLIN, timeout);
+}
+
+Result<bool> PollPriority(int fd, std::chrono::milliseconds timeout) {
+  return PollFor(fd, POLLPRI, timeout);
 }
 
 namespace {

@@ -43,6 +43,8 @@ Result<> SignalPidfd(int pidfd, int signal);
 Result<std::optional<ExitStatus>> WaitPidfd(int pidfd, bool is_blocking);
 // True when `pidfd` became readable (the process ended) within the timeout.
 Result<bool> PollReadable(int fd, std::chrono::milliseconds timeout);
+// The same for POLLPRI: a change of a kernel file such as cgroup.events.
+Result<bool> PollPriority(int fd, std::chrono::milliseconds timeout);
 
 // Starts a program with exactly these arguments and environment; fds[i] becomes descriptor i, every
 // other descriptor is closed. With `new_session` it is a session leader. For host programs only,

@@ -1,0 +1,387 @@
+#include "isolation/cgroup.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "isolation/base/clock.h"
+#include "isolation/base/text.h"
+#include "isolation/limits.h"
+#include "isolation/sys/file.h"
+#include "isolation/sys/process.h"
+
+namespace skiff::isolation {
+namespace {
+
+// "key value" lines, as in memory.events, cpu.stat and memory.oom_control.
+std::optional<uint64_t> FlatKey(int dirfd, const std::string& file, std::string_view key) {
+  Result<std::string> text = sys::ReadFile(dirfd, file);
+  if (!text.ok()) return std::nullopt;
+  for (std::string_view line : Split(text.value(), '\n')) {
+    size_t space = line.find(' ');
+    if (space != std::string_view::npos && line.substr(0, space) == key)
+      return ParseUint(line.substr(space + 1));
+  }
+  return std::nullopt;
+}
+
+std::optional<uint64_t> SingleNumber(int dirfd, const std::string& file) {
+  Result<std::string> text = sys::ReadFile(dirfd, file);
+  if (!text.ok()) return std::nullopt;
+  return ParseUint(TrimSpace(text.value()));
+}
+
+bool ListsWord(std::string_view text, std::string_view word) {
+  for (std::string_view candidate : Split(TrimSpace(text), ' ')) {
+    if (candidate == word) return true;
+  }
+  return false;
+}
+
+// "a/b/c" gives "a", "a/b", "a/b/c".
+std::vector<std::string> Prefixes(const std::string& path) {
+  std::vector<std::string> prefixes;
+  for (size_t slash = path.find('/'); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    prefixes.push_back(path.substr(0, slash));
+  }
+  prefixes.push_back(path);
+  return prefixes;
+}
+
+Result<> MakeGroup(const std::string& directory) {
+  Result<> made = sys::MakeDirectory(AT_FDCWD, directory, 0755);
+  if (!made.ok() && made.error().sys_errno() == EEXIST) return {};
+  return made;
+}
+
+// A group whose last process has just gone can be busy for a moment: its css is released by RCU.
+// The kernel offers no event for that, so the attempt is repeated after waiting on the group's own
+// events file.
+Result<> RemoveGroup(const std::string& directory) {
+  constexpr int kAttempts = 200;
+  for (int attempt = 1;; ++attempt) {
+    Result<> removed = sys::RemoveDirectory(AT_FDCWD, directory);
+    if (removed.ok() || removed.error().sys_errno() == ENOENT) return {};
+    if (removed.error().sys_errno() != EBUSY || attempt == kAttempts) return removed;
+    timespec pause{.tv_sec = 0, .tv_nsec = 5'000'000};
+    nanosleep(&pause, nullptr);
+  }
+}
+
+Result<> RemoveGroupTree(const std::string& directory) {
+  Result<std::vector<std::string>> names = sys::ListDirectory(AT_FDCWD, directory);
+  if (!names.ok()) {
+    if (names.error().code() == Code::kNotFound) return {};
+    return std::move(names).error();
+  }
+  Result<> first;
+  for (const std::string& name : names.value()) {
+    Result<struct stat> info = sys::Stat(AT_FDCWD, directory + "/" + name);
+    if (!info.ok() || !S_ISDIR(info.value().st_mode)) continue;
+    Result<> removed = RemoveGroupTree(directory + "/" + name);
+    if (first.ok()) first = std::move(removed);
+  }
+  Result<> removed = RemoveGroup(directory);
+  return first.ok() ? std::move(removed) : std::move(first);
+}
+
+// Before 5.14 there is no cgroup.kill: signal each process, again, until none is listed.
+Result<> KillOneByOne(int group) {
+  for (int round = 0; round < 1000; ++round) {
+    std::string text = TRY(sys::ReadFile(group, "cgroup.procs"));
+    if (TrimSpace(text).empty()) return {};
+    for (std::string_view line : Split(TrimSpace(text), '\n')) {
+      std::optional<uint64_t> pid = ParseUint(line, INT32_MAX);
+      if (!pid || *pid == 0) continue;
+      Result<UniqueFd> pidfd = sys::OpenPidfd(static_cast<pid_t>(*pid));
+      if (pidfd.ok()) sys::SignalPidfd(pidfd.value().get(), SIGKILL).Ignore();
+    }
+  }
+  return Error(Code::kTimeout, "kill cgroup: new processes keep appearing");
+}
+
+}  // namespace
+
+std::string ControllerName(Controller controller) {
+  switch (controller) {
+    case Controller::kCpu:
+      return "cpu";
+    case Controller::kMemory:
+      return "memory";
+    case Controller::kPids:
+      return "pids";
+    case Controller::kCpuAccounting:
+      return "cpuacct";
+  }
+  return "";
+}
+
+uint64_t CpuWeightOfShares(uint64_t shares) {
+  uint64_t clamped = std::clamp<uint64_t>(shares, 2, 262'144);
+  return 1 + ((clamped - 2) * 9'999) / 262'142;
+}
+
+Result<> Cgroup::Kill() const {
+  Result<> killed = sys::WriteControl(unified_.get(), "cgroup.kill", "1");
+  if (!killed.ok() && killed.error().code() == Code::kNotFound) return KillOneByOne(unified_.get());
+  return std::move(killed).Context("cgroup " + path_);
+}
+
+Result<bool> Cgroup::WaitEmpty(std::chrono::milliseconds timeout) const {
+  int64_t deadline = MonotonicNanoseconds() + Nanoseconds(timeout).count();
+  UniqueFd events = TRY(sys::Open(unified_.get(), "cgroup.events", O_RDONLY));
+  for (;;) {
+    if (FlatKey(unified_.get(), "cgroup.events", "populated") == 0U) return true;
+    int64_t left = deadline - MonotonicNanoseconds();
+    if (left <= 0) return false;
+    // The file becomes ready with POLLPRI on a change since the descriptor's last read
+    // (cgroup-v2.rst).
+    std::string seen = TRY(sys::ReadAll(events.get(), "cgroup.events"));
+    if (seen.find("populated 0") != std::string::npos) return true;
+    TRY(sys::PollPriority(events.get(), std::chrono::milliseconds(left / 1'000'000 + 1)));
+    events = TRY(sys::Open(unified_.get(), "cgroup.events", O_RDONLY));
+  }
+}
+
+CgroupUsage Cgroup::Usage() const {
+  CgroupUsage usage;
+  if (memory_.valid()) {
+    auto current =
+        SingleNumber(memory_.get(), is_memory_legacy_ ? "memory.usage_in_bytes" : "memory.current");
+    if (current) usage.memory_current = Bytes(*current);
+    usage.oom_kills =
+        FlatKey(memory_.get(), is_memory_legacy_ ? "memory.oom_control" : "memory.events",
+                "oom_kill")
+            .value_or(0);
+  }
+  if (is_cpu_usage_legacy_) {
+    auto nanoseconds = SingleNumber(cpu_usage_.get(), "cpuacct.usage");
+    if (nanoseconds) usage.cpu_us = *nanoseconds / 1000;
+  } else if (cpu_usage_.valid()) {
+    usage.cpu_us = FlatKey(cpu_usage_.get(), "cpu.stat", "usage_usec");
+  }
+  return usage;
+}
+
+Result<CgroupHost> CgroupHost::Discover(const std::string& mountinfo) {
+  std::string text = TRY(sys::ReadFile(AT_FDCWD, mountinfo));
+  CgroupHost host;
+  for (std::string_view line : Split(text, '\n')) {
+    // "36 35 98:0 / /mount rw,noatime shared:1 - type source super,options" (proc_pid_mountinfo(5))
+    size_t separator = line.find(" - ");
+    if (separator == std::string_view::npos) continue;
+    std::vector<std::string_view> fields = Split(line.substr(0, separator), ' ');
+    std::vector<std::string_view> tail = Split(line.substr(separator + 3), ' ');
+    if (fields.size() < 6 || tail.size() < 3) continue;
+    std::string mount(fields[4]);
+    if (tail[0] == "cgroup2" && host.unified_mount_.empty()) host.unified_mount_ = mount;
+    if (tail[0] != "cgroup") continue;
+    for (std::string_view option : Split(tail[2], ',')) {
+      for (Controller controller : kControllers) {
+        if (option == ControllerName(controller)) host.legacy_.push_back({controller, mount});
+      }
+    }
+  }
+  if (host.unified_mount_.empty()) {
+    return Error(
+        Code::kUnavailable,
+        "no cgroup2 file system is mounted: mount one (mount -t cgroup2 none /sys/fs/cgroup)");
+  }
+  std::string controllers =
+      TRY(sys::ReadFile(AT_FDCWD, host.unified_mount_ + "/cgroup.controllers"));
+  for (Controller controller : kControllers) {
+    if (ListsWord(controllers, ControllerName(controller)))
+      host.unified_controllers_.push_back(controller);
+  }
+  return host;
+}
+
+CgroupHost::Placement CgroupHost::PlacementOf(Controller controller) const {
+  if (std::find(unified_controllers_.begin(), unified_controllers_.end(), controller) !=
+      unified_controllers_.end()) {
+    return Placement::kUnified;
+  }
+  for (const Legacy& legacy : legacy_) {
+    if (legacy.controller == controller) return Placement::kLegacy;
+  }
+  // v2 counts cpu time in every group's cpu.stat, controller or not.
+  return controller == Controller::kCpuAccounting ? Placement::kUnified : Placement::kMissing;
+}
+
+std::string CgroupHost::DirectoryOf(Controller controller, const std::string& path) const {
+  Placement placement = PlacementOf(controller);
+  if (placement == Placement::kUnified) return unified_mount_ + "/" + path;
+  for (const Legacy& legacy : legacy_) {
+    if (legacy.controller == controller) return legacy.mount + "/" + path;
+  }
+  return "";
+}
+
+std::vector<std::string> CgroupHost::Directories(const std::string& path) const {
+  std::vector<std::string> directories = {unified_mount_ + "/" + path};
+  for (const Legacy& legacy : legacy_) {
+    std::string directory = legacy.mount + "/" + path;
+    // cpu and cpuacct may be mounted together.
+    if (std::find(directories.begin(), directories.end(), directory) == directories.end()) {
+      directories.push_back(directory);
+    }
+  }
+  return directories;
+}
+
+Result<> CgroupHost::MakeUnified(const std::string& path) const {
+  std::string parent = unified_mount_;
+  std::string wanted;
+  for (Controller controller : unified_controllers_)
+    wanted += "+" + ControllerName(controller) + " ";
+  for (const std::string& prefix : Prefixes(path)) {
+    std::string enabled = TRY(sys::ReadFile(AT_FDCWD, parent + "/cgroup.subtree_control"));
+    bool is_enabled =
+        std::all_of(unified_controllers_.begin(), unified_controllers_.end(),
+                    [&](Controller c) { return ListsWord(enabled, ControllerName(c)); });
+    if (!is_enabled) {
+      TRY(sys::WriteControl(AT_FDCWD, parent + "/cgroup.subtree_control", TrimSpace(wanted)));
+    }
+    parent = unified_mount_ + "/" + prefix;
+    TRY(MakeGroup(parent));
+  }
+  return {};
+}
+
+Result<> CgroupHost::MakeEverywhere(const std::string& path) const {
+  TRY(MakeUnified(path));
+  for (const Legacy& legacy : legacy_) {
+    for (const std::string& prefix : Prefixes(path)) TRY(MakeGroup(legacy.mount + "/" + prefix));
+  }
+  return {};
+}
+
+namespace {
+
+// One limit: where it goes in v2 and in v1.
+struct Setting {
+  Controller controller;
+  const char* what;
+  std::string unified_file;
+  std::string unified_value;
+  std::string legacy_file;  // "" when v1 has no counterpart
+  std::string legacy_value;
+  bool is_optional_file = false;  // absent without swap accounting
+};
+
+std::vector<Setting> SettingsOf(const CgroupLimits& limits) {
+  std::vector<Setting> settings;
+  if (limits.memory_max) {
+    std::string max = std::to_string(limits.memory_max->count());
+    settings.push_back(
+        {Controller::kMemory, "the memory limit", "memory.max", max, "memory.limit_in_bytes", max});
+    settings.push_back({Controller::kMemory, "the swap limit", "memory.swap.max", "0",
+                        "memory.memsw.limit_in_bytes", max, true});
+  }
+  if (limits.memory_low) {
+    std::string low = std::to_string(limits.memory_low->count());
+    settings.push_back({Controller::kMemory, "the memory reservation", "memory.low", low,
+                        "memory.soft_limit_in_bytes", low});
+  }
+  if (limits.cpu_quota_us) {
+    std::string quota = std::to_string(*limits.cpu_quota_us);
+    std::string period = std::to_string(kCpuPeriodMicroseconds);
+    settings.push_back({Controller::kCpu, "the cpu period", "", "", "cpu.cfs_period_us", period});
+    settings.push_back({Controller::kCpu, "the cpu limit", "cpu.max", quota + " " + period,
+                        "cpu.cfs_quota_us", quota});
+  }
+  if (limits.cpu_shares) {
+    settings.push_back({Controller::kCpu, "the cpu share", "cpu.weight",
+                        std::to_string(CpuWeightOfShares(*limits.cpu_shares)), "cpu.shares",
+                        std::to_string(*limits.cpu_shares)});
+  }
+  if (limits.pids_max) {
+    std::string max = std::to_string(*limits.pids_max);
+    settings.push_back({Controller::kPids, "the process limit", "pids.max", max, "pids.max", max});
+  }
+  return settings;
+}
+
+}  // namespace
+
+Result<> CgroupHost::Apply(const std::string& path, const CgroupLimits& limits,
+                           std::vector<std::string>* warnings) const {
+  for (const Setting& setting : SettingsOf(limits)) {
+    Placement placement = PlacementOf(setting.controller);
+    if (placement == Placement::kMissing) {
+      warnings->push_back(std::string(setting.what) + " is not enforced: this host has no " +
+                          ControllerName(setting.controller) + " controller");
+      continue;
+    }
+    bool is_legacy = placement == Placement::kLegacy;
+    const std::string& file = is_legacy ? setting.legacy_file : setting.unified_file;
+    if (file.empty()) continue;
+    std::string name = DirectoryOf(setting.controller, path) + "/" + file;
+    Result<> written =
+        sys::WriteControl(AT_FDCWD, name, is_legacy ? setting.legacy_value : setting.unified_value);
+    bool is_absent = !written.ok() && written.error().code() == Code::kNotFound;
+    if (is_absent && setting.is_optional_file)
+      continue;  // no swap accounting: there is no swap to limit by group
+    if (!written.ok()) return written;
+  }
+  return {};
+}
+
+Result<Cgroup> CgroupHost::OpenGroup(const std::string& path) const {
+  Cgroup group;
+  group.path_ = path;
+  group.unified_ = TRY(sys::OpenDirectory(AT_FDCWD, unified_mount_ + "/" + path));
+  group.is_memory_legacy_ = PlacementOf(Controller::kMemory) == Placement::kLegacy;
+  if (PlacementOf(Controller::kMemory) != Placement::kMissing) {
+    group.memory_ = TRY(sys::OpenDirectory(AT_FDCWD, DirectoryOf(Controller::kMemory, path)));
+  }
+  group.is_cpu_usage_legacy_ = PlacementOf(Controller::kCpuAccounting) == Placement::kLegacy;
+  group.cpu_usage_ =
+      TRY(sys::OpenDirectory(AT_FDCWD, DirectoryOf(Controller::kCpuAccounting, path)));
+  std::vector<std::string> directories = Directories(path);
+  for (size_t i = 1; i < directories.size(); ++i) {
+    UniqueFd procs = TRY(sys::Open(AT_FDCWD, directories[i] + "/cgroup.procs", O_WRONLY));
+    group.legacy_procs_.push_back(std::move(procs));
+  }
+  return group;
+}
+
+Result<Cgroup> CgroupHost::Create(const std::string& path, const CgroupLimits& limits,
+                                  std::vector<std::string>* warnings) const {
+  auto create = [&]() -> Result<Cgroup> {
+    TRY(MakeEverywhere(path));
+    TRY(Apply(path, limits, warnings));
+    return OpenGroup(path);
+  };
+  Result<Cgroup> created = create().Context("cgroup " + path);
+  if (!created.ok()) Remove(path).Ignore();
+  return created;
+}
+
+Result<> CgroupHost::Remove(const std::string& path) const {
+  Result<> first;
+  std::string unified = unified_mount_ + "/" + path;
+  Result<Cgroup> group = [&]() -> Result<Cgroup> {
+    Cgroup opened;
+    opened.path_ = path;
+    opened.unified_ = TRY(sys::OpenDirectory(AT_FDCWD, unified));
+    return opened;
+  }();
+  if (group.ok()) {
+    first = group.value().Kill();
+    Result<bool> is_empty = group.value().WaitEmpty(kCgroupEmptyTimeout);
+    if (first.ok() && is_empty.ok() && !is_empty.value()) {
+      first = Error(Code::kTimeout, "cgroup " + path + ": processes are left after SIGKILL");
+    }
+  } else if (group.error().code() != Code::kNotFound) {
+    first = std::move(group).error();
+  }
+  for (const std::string& directory : Directories(path)) {
+    Result<> removed = RemoveGroupTree(directory);
+    if (first.ok()) first = std::move(removed);
+  }
+  return first;
+}
+
+}  // namespace skiff::isolation

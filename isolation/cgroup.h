@@ -1,0 +1,116 @@
+// Control groups: one path ("skiff/<task>/<container>") that stands for a group in the unified
+// hierarchy (cgroup v2) and, on hosts whose controllers still sit in cgroup v1 (hybrid), for the
+// groups of the same path there.
+//
+// cgroup v2 is the mechanism: processes are placed (CLONE_INTO_CGROUP), killed (cgroup.kill, 5.14)
+// and waited for through it. A v1 group only carries the limits of its controller. Interface files:
+// kernel Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/. A host without any v2 mount is
+// refused.
+//
+// Only groups below the given path are ever created or removed. Enabling controllers in the root's
+// cgroup.subtree_control is the one change outside (a systemd host has them enabled already).
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "isolation/base/bytes.h"
+#include "isolation/base/result.h"
+#include "isolation/base/unique_fd.h"
+
+namespace skiff::isolation {
+
+enum class Controller { kCpu, kMemory, kPids, kCpuAccounting };
+inline constexpr std::array kControllers = {Controller::kCpu, Controller::kMemory,
+                                            Controller::kPids, Controller::kCpuAccounting};
+std::string ControllerName(Controller controller);  // "cpu", "memory", "pids", "cpuacct"
+
+struct CgroupLimits {
+  std::optional<Bytes> memory_max;       // hard; swap is switched off with it
+  std::optional<Bytes> memory_low;       // protected from reclaim
+  std::optional<uint64_t> cpu_quota_us;  // per kCpuPeriodMicroseconds
+  std::optional<uint64_t> cpu_shares;    // Docker and ECS units: 2..262144
+  std::optional<uint64_t> pids_max;
+};
+inline constexpr uint64_t kCpuPeriodMicroseconds = 100'000;
+
+// 1..10000 from Docker's shares, the linear formula that runc and crun used for years.
+uint64_t CpuWeightOfShares(uint64_t shares);
+
+struct CgroupUsage {
+  std::optional<uint64_t> cpu_us;
+  std::optional<Bytes> memory_current;
+  uint64_t oom_kills = 0;
+};
+
+// An open group. Moves; closing it leaves the group in place.
+class Cgroup {
+ public:
+  const std::string& path() const { return path_; }
+  int unified_fd() const { return unified_.get(); }  // for CLONE_INTO_CGROUP; borrowed
+  const std::vector<UniqueFd>& legacy_procs() const {
+    return legacy_procs_;
+  }  // cgroup.procs of each v1 group
+
+  Result<> Kill() const;
+  // False when processes are left after `timeout`. Waits for cgroup.events, no polling.
+  Result<bool> WaitEmpty(std::chrono::milliseconds timeout) const;
+  CgroupUsage Usage() const;
+
+ private:
+  friend class CgroupHost;
+  std::string path_;
+  UniqueFd unified_;
+  UniqueFd memory_;     // the directory that holds the memory controller's files, v2 or v1
+  UniqueFd cpu_usage_;  // directory with cpu.stat (v2) or cpuacct.usage (v1)
+  bool is_memory_legacy_ = false;
+  bool is_cpu_usage_legacy_ = false;
+  std::vector<UniqueFd> legacy_procs_;
+};
+
+class CgroupHost {
+ public:
+  // Reads /proc/self/mountinfo (or a file of its form, for tests). kUnavailable without a cgroup2
+  // mount.
+  static Result<CgroupHost> Discover(const std::string& mountinfo = "/proc/self/mountinfo");
+
+  enum class Placement { kUnified, kLegacy, kMissing };
+  Placement PlacementOf(Controller controller) const;
+  const std::string& unified_mount() const { return unified_mount_; }
+
+  // Makes the group (and its parents) and sets its limits. What no controller of this host can
+  // enforce is added to `warnings` in words; a limit that exists but cannot be set is an error, and
+  // then nothing is left behind.
+  Result<Cgroup> Create(const std::string& path, const CgroupLimits& limits,
+                        std::vector<std::string>* warnings) const;
+
+  // Kills what runs in the group or below, waits, and removes the groups in every hierarchy. Absent
+  // is fine.
+  Result<> Remove(const std::string& path) const;
+
+  // The paths of the hierarchies' directories for `path`, for those who look (doctor, inspect,
+  // tests).
+  std::vector<std::string> Directories(const std::string& path) const;
+
+ private:
+  struct Legacy {
+    Controller controller;
+    std::string mount;
+  };
+  Result<> MakeUnified(const std::string& path) const;
+  Result<> MakeEverywhere(const std::string& path) const;
+  Result<Cgroup> OpenGroup(const std::string& path) const;
+  std::string DirectoryOf(Controller controller, const std::string& path) const;  // "" when missing
+  Result<> Apply(const std::string& path, const CgroupLimits& limits,
+                 std::vector<std::string>* warnings) const;
+
+  std::string unified_mount_;
+  std::vector<Controller> unified_controllers_;
+  std::vector<Legacy> legacy_;
+};
+
+}  // namespace skiff::isolation

@@ -1,0 +1,105 @@
+// Everything the launch code needs to start one container process: complete and concrete. Nothing
+// here has a default that decides anything; whoever builds a spec (runtime/plan, isolation/oci) has
+// decided.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "isolation/base/unique_fd.h"
+#include "isolation/capabilities.h"
+#include "isolation/seccomp.h"
+#include "isolation/user_lookup.h"
+
+namespace skiff::isolation {
+
+// Carried out in order inside the new mount namespace; targets are paths inside the container's
+// root, resolved there and never out of it. Missing target directories are made.
+struct MountSpec {
+  enum class Kind {
+    kFilesystem,  // a new file system of `type`
+    kBind,        // the host's `source`, file or directory
+    kCgroup,      // cgroup2 of the container's own cgroup namespace
+  };
+  Kind kind = Kind::kFilesystem;
+  std::string target;
+  std::string type;
+  std::string source;
+  std::vector<std::pair<std::string, std::string>>
+      options;                // fsconfig(2) key and value; an empty value is a flag
+  uint64_t attributes = 0;    // MOUNT_ATTR_* of mount_setattr(2)
+  bool is_recursive = false;  // kBind: with what is mounted below `source`
+};
+
+struct DeviceSpec {
+  std::string path;  // inside the root
+  char type = 'c';   // 'c' or 'b'
+  uint32_t major = 0;
+  uint32_t minor = 0;
+  uint32_t mode = 0666;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+};
+
+struct SymlinkSpec {
+  std::string path;
+  std::string target;
+};
+
+struct RlimitSpec {
+  int resource = 0;  // RLIMIT_*
+  uint64_t soft = 0;
+  uint64_t hard = 0;
+};
+
+// New namespaces. Network: when not new and no descriptor is given, the caller's is kept.
+struct NamespaceSpec {
+  bool new_pid = true;
+  bool new_mount = true;
+  bool new_uts = true;
+  bool new_ipc = true;
+  bool new_cgroup = true;
+  bool new_network = false;
+  int join_network = -1;  // borrowed descriptor
+};
+
+struct ContainerSpec {
+  std::vector<std::string>
+      arguments;  // argv; [0] is looked up in PATH of `environment` unless it has a slash
+  std::vector<std::string> environment;  // NAME=value, complete
+  std::string working_directory = "/";   // made when absent
+  ContainerUser user;
+  uint32_t umask = 022;
+  CapabilitySets capabilities;
+  bool no_new_privileges = true;
+  const SeccompProgram* seccomp = nullptr;  // borrowed; null: none
+  std::vector<RlimitSpec> rlimits;
+  std::optional<int> oom_score_adj;
+  std::string hostname;    // "" keeps
+  std::string domainname;  // "" keeps
+
+  NamespaceSpec namespaces;
+  int root_mount = -1;       // borrowed: the detached mount that becomes "/"
+  std::string attach_point;  // an existing host directory; the root is attached there, in the new
+                             // namespace only
+  bool is_root_readonly = false;
+  std::vector<MountSpec> mounts;
+  std::vector<DeviceSpec> devices;
+  std::vector<SymlinkSpec> symlinks;
+  std::vector<std::pair<std::string, std::string>> sysctls;  // "net.ipv4.ip_forward", value
+  std::vector<std::string> readonly_paths;
+  std::vector<std::string> masked_paths;
+
+  int standard_fds[3] = {-1, -1, -1};  // borrowed: become 0, 1, 2
+  bool new_session = true;
+};
+
+// The mounts, devices and paths every ordinary container has: /proc, /dev and its nodes, /dev/pts,
+// /dev/shm, /dev/mqueue, /sys and /sys/fs/cgroup read-only; masked and read-only paths as Docker
+// and podman have them.
+void AddStandardFilesystems(ContainerSpec* spec);
+
+}  // namespace skiff::isolation

@@ -1,0 +1,364 @@
+#include "isolation/launch.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <deque>
+
+#include "isolation/base/clock.h"
+#include "isolation/base/text.h"
+#include "isolation/launch_child.h"
+#include "isolation/limits.h"
+#include "isolation/sys/failpoint.h"
+#include "isolation/sys/file.h"
+#include "isolation/sys/mount.h"
+
+namespace skiff::isolation {
+namespace {
+
+// A page that parent and child both see.
+class SharedReport {
+ public:
+  static Result<SharedReport> Create() {
+    void* page = mmap(nullptr, sizeof(LaunchReport), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return Error::FromErrno(errno, "map launch report");
+    return SharedReport(static_cast<LaunchReport*>(page));
+  }
+  SharedReport(SharedReport&& other) noexcept : page_(std::exchange(other.page_, nullptr)) {}
+  SharedReport& operator=(SharedReport&&) = delete;
+  ~SharedReport() {
+    if (page_ != nullptr) munmap(page_, sizeof(LaunchReport));
+  }
+  LaunchReport* get() const { return page_; }
+
+ private:
+  explicit SharedReport(LaunchReport* page) : page_(page) {}
+  LaunchReport* page_;
+};
+
+// The spec as the child needs it: pointers into memory that lives until the exec. Built once, then
+// not touched.
+class PreparedLaunch {
+ public:
+  Result<> Prepare(const ContainerSpec& spec, const Cgroup* cgroup);
+  const ChildPlan& plan() const { return plan_; }
+  ChildPlan& plan() { return plan_; }
+  std::string DescribeItem(const ContainerSpec& spec, LaunchStep step, int item) const;
+
+ private:
+  Result<> AddMount(const MountSpec& mount);
+  void AddDevices(const ContainerSpec& spec);
+  void AddPaths(const ContainerSpec& spec);
+  void AddProgram(const ContainerSpec& spec);
+  void AddCredentials(const ContainerSpec& spec);
+  const char* Keep(std::string text) { return strings_.emplace_back(std::move(text)).c_str(); }
+
+  ChildPlan plan_{};
+  std::deque<std::string> strings_;  // a deque: pointers stay valid
+  std::deque<std::vector<ChildOption>> option_lists_;
+  std::vector<UniqueFd> binds_;
+  std::vector<int> legacy_procs_;
+  std::vector<ChildMount> mounts_;
+  std::vector<ChildDevice> devices_;
+  std::vector<ChildLink> links_;
+  std::vector<ChildSetting> sysctls_;
+  std::vector<const char*> readonly_;
+  std::vector<const char*> masked_;
+  std::vector<ChildRlimit> rlimits_;
+  std::vector<gid_t> groups_;
+  std::vector<const char*> candidates_;
+  std::vector<char*> arguments_;
+  std::vector<char*> environment_;
+  sock_fprog seccomp_{};
+};
+
+std::string PathOf(const std::vector<std::string>& environment) {
+  for (const std::string& entry : environment) {
+    if (entry.rfind("PATH=", 0) == 0) return entry.substr(5);
+  }
+  return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+Result<> PreparedLaunch::AddMount(const MountSpec& mount) {
+  ChildMount child{};
+  child.target = Keep(mount.target);
+  child.attributes = mount.attributes;
+  if (mount.kind == MountSpec::Kind::kBind) {
+    struct stat info {};
+    if (stat(mount.source.c_str(), &info) != 0)
+      return Error::FromErrno(errno, "mount source " + mount.source);
+    UniqueFd clone = TRY(sys::CloneMount(AT_FDCWD, mount.source, mount.is_recursive));
+    child.is_file = !S_ISDIR(info.st_mode);
+    child.bind_mount = clone.get();
+    binds_.push_back(std::move(clone));
+  } else {
+    std::vector<ChildOption>& options = option_lists_.emplace_back();
+    for (const auto& [key, value] : mount.options) {
+      options.push_back({Keep(key), value.empty() ? nullptr : Keep(value)});
+    }
+    child.type = Keep(mount.type);
+    child.options = options.data();
+    child.option_count = options.size();
+  }
+  mounts_.push_back(child);
+  return {};
+}
+
+void PreparedLaunch::AddDevices(const ContainerSpec& spec) {
+  for (const DeviceSpec& device : spec.devices) {
+    mode_t mode =
+        static_cast<mode_t>(device.mode & 07777) | (device.type == 'b' ? S_IFBLK : S_IFCHR);
+    devices_.push_back(
+        {Keep(device.path), mode, makedev(device.major, device.minor), device.uid, device.gid});
+  }
+  for (const SymlinkSpec& link : spec.symlinks)
+    links_.push_back({Keep(link.path), Keep(link.target)});
+  for (const auto& [name, value] : spec.sysctls) {
+    std::string path = "/proc/sys/" + name;
+    for (char& c : path) c = c == '.' ? '/' : c;
+    sysctls_.push_back({Keep(path), Keep(value)});
+  }
+}
+
+void PreparedLaunch::AddPaths(const ContainerSpec& spec) {
+  for (const std::string& path : spec.readonly_paths) readonly_.push_back(Keep(path));
+  for (const std::string& path : spec.masked_paths) masked_.push_back(Keep(path));
+}
+
+void PreparedLaunch::AddProgram(const ContainerSpec& spec) {
+  const std::string& program = spec.arguments.front();
+  if (program.find('/') != std::string::npos) {
+    candidates_.push_back(Keep(program));
+  } else if (!program.empty()) {
+    std::string path = PathOf(spec.environment);
+    for (std::string_view directory : Split(path, ':')) {
+      candidates_.push_back(Keep(std::string(directory.empty() ? "." : directory) + "/" + program));
+    }
+  }
+  for (const std::string& argument : spec.arguments)
+    arguments_.push_back(const_cast<char*>(Keep(argument)));
+  for (const std::string& entry : spec.environment)
+    environment_.push_back(const_cast<char*>(Keep(entry)));
+  arguments_.push_back(nullptr);
+  environment_.push_back(nullptr);
+}
+
+void PreparedLaunch::AddCredentials(const ContainerSpec& spec) {
+  for (const RlimitSpec& limit : spec.rlimits)
+    rlimits_.push_back({limit.resource, {limit.soft, limit.hard}});
+  groups_.assign(spec.user.groups.begin(), spec.user.groups.end());
+  plan_.uid = spec.user.uid;
+  plan_.gid = spec.user.gid;
+  plan_.umask = spec.umask;
+  plan_.bounding = spec.capabilities.bounding;
+  plan_.permitted = spec.capabilities.permitted;
+  plan_.effective = spec.capabilities.effective;
+  plan_.inheritable = spec.capabilities.inheritable;
+  plan_.ambient = spec.capabilities.ambient;
+  plan_.no_new_privileges = spec.no_new_privileges;
+  if (spec.oom_score_adj) plan_.oom_score_adj = Keep(std::to_string(*spec.oom_score_adj));
+  if (spec.seccomp != nullptr) {
+    seccomp_.len = static_cast<uint16_t>(spec.seccomp->size());
+    seccomp_.filter =
+        reinterpret_cast<sock_filter*>(const_cast<SeccompInstruction*>(spec.seccomp->data()));
+    plan_.seccomp = &seccomp_;
+  }
+}
+
+Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup) {
+  if (spec.arguments.empty())
+    return Error(Code::kInvalid, "no command: the image has none and none is given");
+  for (const MountSpec& mount : spec.mounts) TRY(AddMount(mount));
+  AddDevices(spec);
+  AddPaths(spec);
+  AddProgram(spec);
+  AddCredentials(spec);
+  if (cgroup != nullptr) {
+    for (const UniqueFd& procs : cgroup->legacy_procs()) legacy_procs_.push_back(procs.get());
+  }
+  plan_.legacy_procs = legacy_procs_.data();
+  plan_.legacy_procs_count = legacy_procs_.size();
+  plan_.new_cgroup_namespace = spec.namespaces.new_cgroup;
+  plan_.network_namespace = spec.namespaces.join_network;
+  plan_.root_mount = spec.root_mount;
+  plan_.attach_point = Keep(spec.attach_point);
+  plan_.is_root_readonly = spec.is_root_readonly;
+  plan_.mounts = mounts_.data();
+  plan_.mount_count = mounts_.size();
+  plan_.devices = devices_.data();
+  plan_.device_count = devices_.size();
+  plan_.links = links_.data();
+  plan_.link_count = links_.size();
+  plan_.sysctls = sysctls_.data();
+  plan_.sysctl_count = sysctls_.size();
+  plan_.readonly_paths = readonly_.data();
+  plan_.readonly_count = readonly_.size();
+  plan_.masked_paths = masked_.data();
+  plan_.masked_count = masked_.size();
+  plan_.hostname = Keep(spec.hostname);
+  plan_.hostname_size = spec.hostname.size();
+  plan_.domainname = Keep(spec.domainname);
+  plan_.domainname_size = spec.domainname.size();
+  plan_.new_session = spec.new_session;
+  std::copy(std::begin(spec.standard_fds), std::end(spec.standard_fds), plan_.standard_fds);
+  plan_.working_directory = Keep(spec.working_directory);
+  plan_.rlimits = rlimits_.data();
+  plan_.rlimit_count = rlimits_.size();
+  plan_.groups = groups_.data();
+  plan_.group_count = groups_.size();
+  plan_.candidates = candidates_.data();
+  plan_.candidate_count = candidates_.size();
+  plan_.arguments = arguments_.data();
+  plan_.environment = environment_.data();
+  return {};
+}
+
+std::string PreparedLaunch::DescribeItem(const ContainerSpec& spec, LaunchStep step,
+                                         int item) const {
+  if (step == LaunchStep::kExec) return spec.arguments.front();
+  if (step == LaunchStep::kDirectory) return spec.working_directory;
+  if (item < 0) return "";
+  size_t index = static_cast<size_t>(item);
+  auto path_at = [](const auto& list, size_t i) {
+    return i < list.size() ? std::string(list[i]) : "";
+  };
+  switch (step) {
+    case LaunchStep::kMounts:
+      return index < mounts_.size() ? mounts_[index].target : "";
+    case LaunchStep::kDevices:
+      if (index < devices_.size()) return devices_[index].path;
+      return index - devices_.size() < links_.size() ? links_[index - devices_.size()].path : "";
+    case LaunchStep::kSysctl:
+      return index < sysctls_.size() ? sysctls_[index].path : "";
+    case LaunchStep::kProtect:
+      return index < readonly_.size() ? path_at(readonly_, index)
+                                      : path_at(masked_, index - readonly_.size());
+    case LaunchStep::kLimits:
+      return "resource " + std::to_string(index < rlimits_.size() ? rlimits_[index].resource : -1);
+    default:
+      return "";
+  }
+}
+
+uint64_t CloneFlags(const NamespaceSpec& namespaces) {
+  uint64_t flags = CLONE_PIDFD;
+  if (namespaces.new_pid) flags |= CLONE_NEWPID;
+  if (namespaces.new_mount) flags |= CLONE_NEWNS;
+  if (namespaces.new_uts) flags |= CLONE_NEWUTS;
+  if (namespaces.new_ipc) flags |= CLONE_NEWIPC;
+  if (namespaces.new_network) flags |= CLONE_NEWNET;
+  return flags;
+}
+
+Error DescribeFailure(const ContainerSpec& spec, const PreparedLaunch& prepared, LaunchStep step,
+                      int error_number, int item) {
+  std::string object = prepared.DescribeItem(spec, step, item);
+  if (step == LaunchStep::kExec && error_number == ENOENT) {
+    bool is_searched = object.find('/') == std::string::npos;
+    return Error(Code::kNotFound, "exec " + object + ": " +
+                                      (is_searched ? "executable file not found in $PATH"
+                                                   : "no such file or directory"));
+  }
+  std::string what(LaunchStepName(step));
+  if (!object.empty()) what += " " + object;
+  return Error::FromErrno(error_number, what);
+}
+
+// In test builds SKIFF_LAUNCH_FAILPOINT="STEP:errno" or "STEP:kill" makes one child step fail.
+void ArmFailpoint([[maybe_unused]] ChildPlan* plan) {
+#ifdef SKIFF_FAILPOINTS
+  const char* text = getenv("SKIFF_LAUNCH_FAILPOINT");
+  if (text == nullptr) return;
+  std::vector<std::string_view> parts = Split(text, ':');
+  plan->failpoint_step = static_cast<int>(ParseUint(parts[0]).value_or(0));
+  plan->is_failpoint_kill = parts.size() > 1 && parts[1] == "kill";
+#endif
+}
+
+pid_t CloneInto(const NamespaceSpec& namespaces, const Cgroup* cgroup, int* pidfd) {
+  clone_args arguments{};
+  arguments.flags = CloneFlags(namespaces);
+  arguments.pidfd = reinterpret_cast<uint64_t>(pidfd);
+  arguments.exit_signal = SIGCHLD;
+  if (cgroup != nullptr) {
+    arguments.flags |= CLONE_INTO_CGROUP;  // Linux 5.7
+    arguments.cgroup = static_cast<uint64_t>(cgroup->unified_fd());
+  }
+  return static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof(arguments)));
+}
+
+void KillAndReap(const sys::Process& process) {
+  sys::SignalPidfd(process.pidfd.get(), SIGKILL).Ignore();
+  [[maybe_unused]] auto reaped = sys::WaitPidfd(process.pidfd.get(), true);
+}
+
+// 0 when the error pipe closed without a word: the exec has happened.
+Result<char> AwaitExec(int error_pipe) {
+  bool is_ready = TRY(sys::PollReadable(error_pipe, kLaunchTimeout));
+  if (!is_ready) return Error(Code::kTimeout, "set-up took longer than 30 s");
+  char byte = 0;
+  TRY(sys::Read(error_pipe, &byte, 1));
+  return byte;
+}
+
+}  // namespace
+
+int LaunchFailure::ExitCode() const {
+  if (step != LaunchStep::kExec) return 128;
+  return error_number == ENOENT || error_number == ENOTDIR ? 127 : 126;
+}
+
+Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchFailure* failure) {
+  PreparedLaunch prepared;
+  TRY(prepared.Prepare(spec, cgroup));
+  SharedReport report = TRY(SharedReport::Create());
+  sys::Pipe errors = TRY(sys::MakePipe());
+  prepared.plan().report = report.get();
+  prepared.plan().error_pipe = errors.write_end.get();
+  ArmFailpoint(&prepared.plan());
+  TRY(failpoint::Check("clone3"));
+
+  int64_t begin = MonotonicNanoseconds();
+  int pidfd = -1;
+  pid_t pid = CloneInto(spec.namespaces, cgroup, &pidfd);
+  if (pid < 0) return Error::FromErrno(errno, "clone3");
+  if (pid == 0) RunChild(prepared.plan());
+  Launched launched;
+  launched.process.pid = pid;
+  launched.process.pidfd = UniqueFd(pidfd);
+  errors.write_end.Reset();
+
+  Result<char> answer = AwaitExec(errors.read_end.get());
+#ifdef SKIFF_FAILPOINTS
+  if (answer.ok() && answer.value() == kLaunchKillParent) kill(getpid(), SIGKILL);
+#endif
+  LaunchStep step = report.get()->step;
+  bool is_killed_before_exec = answer.ok() && answer.value() == 0 && step != LaunchStep::kExec;
+  if (!answer.ok() || answer.value() != 0 || is_killed_before_exec) {
+    KillAndReap(launched.process);
+    int error_number = report.get()->error_number;
+    if (failure != nullptr) *failure = {step, error_number};
+    if (!answer.ok()) return std::move(answer).error().Context(LaunchStepName(step));
+    if (is_killed_before_exec) {
+      return Error(Code::kInternal, std::string(LaunchStepName(step)) + ": the process was killed");
+    }
+    return DescribeFailure(spec, prepared, step, error_number, report.get()->item);
+  }
+  report.get()->finished_at[static_cast<int>(LaunchStep::kExec)] = MonotonicNanoseconds();
+  int64_t previous = begin;
+  for (size_t each = 0; each <= static_cast<size_t>(LaunchStep::kExec); ++each) {
+    int64_t finished = report.get()->finished_at[each];
+    launched.step_nanoseconds[each] = std::max<int64_t>(0, finished - previous);
+    previous = std::max(previous, finished);
+  }
+  return launched;
+}
+
+}  // namespace skiff::isolation

@@ -1,0 +1,41 @@
+// Starts one container process from a complete spec: clone3 into its cgroup and namespaces, set-up
+// in the child, exec.
+//
+// Everything that can be prepared is prepared before the clone; between clone and exec the child
+// only makes system calls (launch_child.cc: no allocation, no locks, no exceptions). A failed step
+// is reported by number and errno and becomes words here. The child dies with the calling process
+// (PR_SET_PDEATHSIG). Single-threaded callers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "isolation/base/result.h"
+#include "isolation/cgroup.h"
+#include "isolation/container_spec.h"
+#include "isolation/launch_steps.h"
+#include "isolation/sys/process.h"
+
+namespace skiff::isolation {
+
+struct Launched {
+  sys::Process process;
+  // Nanoseconds spent in each step, by LaunchStep; kNone is the clone itself.
+  std::array<int64_t, kLaunchStepCount> step_nanoseconds{};
+};
+
+// What went wrong in the child, for those who turn it into an exit code: 127 not found, 126 not
+// executable.
+struct LaunchFailure {
+  LaunchStep step = LaunchStep::kNone;
+  int error_number = 0;
+  // As a shell would exit, or 128 for a failure before exec.
+  int ExitCode() const;
+};
+
+// On failure no process is left; `failure` (may be null) tells the step. Blocks until the exec has
+// happened, at most kLaunchTimeout. `cgroup` may be null: then the caller's groups are kept.
+Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchFailure* failure);
+
+}  // namespace skiff::isolation

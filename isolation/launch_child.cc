@@ -1,0 +1,535 @@
+#include "isolation/launch_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/magic.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+namespace skiff::isolation {
+namespace {
+
+// sys/mount.h and linux/mount.h cannot be included together with glibc 2.36; two constants are all
+// that is missing.
+constexpr int kMntDetach = 2;  // MNT_DETACH
+constexpr mode_t kDirectoryMode = 0755;
+constexpr size_t kPathSize = 4096;
+
+class Child {
+ public:
+  explicit Child(const ChildPlan& plan) : plan_(plan), report_(*plan.report) {}
+  [[noreturn]] void Run();
+
+ private:
+  // Each returns true, or false with errno set.
+  bool JoinCgroup();
+  bool JoinNetwork();
+  bool AttachRoot();
+  bool MountAll();
+  bool MakeDevices();
+  bool SetSysctls();
+  bool ProtectPaths();
+  bool PivotRoot();
+  bool SetIdentity();
+  bool ConnectStreams();
+  bool EnterDirectory();
+  bool SetLimits();
+  bool SetCredentials();
+  bool Confine();
+  bool Exec();
+
+  using Step = bool (Child::*)();
+  void Do(LaunchStep step, Step function);
+  [[noreturn]] void Fail();
+
+  int OpenInRoot(const char* path, int flags, mode_t mode = 0) const;
+  bool MakeDirectories(const char* path) const;
+  int OpenDirectoryTarget(const char* path) const;
+  int OpenFileTarget(const char* path) const;
+  int MakeFilesystem(const ChildMount& mount) const;
+  bool MountOne(const ChildMount& mount) const;
+  int OpenParent(const char* path, const char** name) const;
+  bool MakeReadonly(const char* path) const;
+  bool Mask(const char* path);
+  bool RaiseAmbient() const;
+  bool DropBounding() const;
+
+  const ChildPlan& plan_;
+  LaunchReport& report_;
+  int empty_directory_ = -1;  // an attached read-only tmpfs, cloned over masked directories
+};
+
+int64_t Now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+void CloseQuietly(int fd) {
+  int saved = errno;
+  if (fd >= 0) close(fd);
+  errno = saved;
+}
+
+bool Attach(int mount_fd, int target_fd) {
+  return syscall(SYS_move_mount, mount_fd, "", target_fd, "",
+                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
+}
+
+int CloneMountOf(int fd, bool is_recursive) {
+  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | unsigned{AT_EMPTY_PATH} |
+                   (is_recursive ? unsigned{AT_RECURSIVE} : 0U);
+  return static_cast<int>(syscall(SYS_open_tree, fd, "", flags));
+}
+
+bool SetAttributes(int fd, uint64_t set, bool is_recursive) {
+  struct mount_attr attributes {};
+  attributes.attr_set = set;
+  unsigned flags = unsigned{AT_EMPTY_PATH} | (is_recursive ? unsigned{AT_RECURSIVE} : 0U);
+  return syscall(SYS_mount_setattr, fd, "", flags, &attributes, sizeof(attributes)) == 0;
+}
+
+bool WriteText(int fd, const char* text) {
+  size_t size = strlen(text);
+  return write(fd, text, size) == static_cast<ssize_t>(size);
+}
+
+void Child::Do(LaunchStep step, Step function) {
+  report_.step = step;
+  report_.item = -1;
+#ifdef SKIFF_FAILPOINTS
+  if (plan_.failpoint_step == static_cast<int>(step)) {
+    errno = EIO;
+    if (!plan_.is_failpoint_kill) Fail();
+    // No number in this pid namespace names the parent: ask it to kill itself, and wait to die with
+    // it.
+    char byte = kLaunchKillParent;
+    [[maybe_unused]] ssize_t written = write(plan_.error_pipe, &byte, 1);
+    for (;;) pause();
+  }
+#endif
+  if (!(this->*function)()) Fail();
+  report_.finished_at[static_cast<int>(step)] = Now();
+}
+
+void Child::Fail() {
+  report_.error_number = errno;
+  char byte = kLaunchFailed;
+  [[maybe_unused]] ssize_t written = write(plan_.error_pipe, &byte, 1);
+  _exit(127);
+}
+
+// Resolves as a process inside the root would; a magic link leads nowhere.
+int Child::OpenInRoot(const char* path, int flags, mode_t mode) const {
+  open_how how{};
+  how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
+  how.mode = mode;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  long fd;
+  do {
+    fd = syscall(SYS_openat2, plan_.root_mount, path, &how, sizeof(how));
+  } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+  return static_cast<int>(fd);
+}
+
+// mkdir -p inside the root: every parent is resolved there anew, and a name is made only in the
+// directory so found.
+bool Child::MakeDirectories(const char* path) const {
+  char prefix[kPathSize];
+  size_t size = strlen(path);
+  if (size >= sizeof(prefix)) {
+    errno = ENAMETOOLONG;
+    return false;
+  }
+  int parent = OpenInRoot("/", O_PATH | O_DIRECTORY);
+  for (size_t end = 0; parent >= 0 && end < size;) {
+    size_t begin = end;
+    while (begin < size && path[begin] == '/') ++begin;
+    end = begin;
+    while (end < size && path[end] != '/') ++end;
+    if (end == begin) break;
+    memcpy(prefix, path, end);
+    prefix[end] = '\0';
+    int next = OpenInRoot(prefix, O_PATH | O_DIRECTORY);
+    if (next < 0 && errno == ENOENT) {
+      const char* name = prefix + begin;
+      bool is_made = mkdirat(parent, name, kDirectoryMode) == 0;
+      if (is_made) next = OpenInRoot(prefix, O_PATH | O_DIRECTORY);
+    }
+    CloseQuietly(parent);
+    parent = next;
+  }
+  CloseQuietly(parent);
+  return parent >= 0;
+}
+
+int Child::OpenDirectoryTarget(const char* path) const {
+  int fd = OpenInRoot(path, O_PATH | O_DIRECTORY);
+  if (fd >= 0 || errno != ENOENT) return fd;
+  if (!MakeDirectories(path)) return -1;
+  return OpenInRoot(path, O_PATH | O_DIRECTORY);
+}
+
+// The directory of `path` inside the root (made when absent) and the last component's name.
+int Child::OpenParent(const char* path, const char** name) const {
+  char parent[kPathSize];
+  const char* slash = strrchr(path, '/');
+  size_t size = slash == nullptr ? 0 : static_cast<size_t>(slash - path);
+  *name = slash == nullptr ? path : slash + 1;
+  if (size >= sizeof(parent)) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  memcpy(parent, path, size);
+  parent[size] = '\0';
+  return OpenDirectoryTarget(size == 0 ? "/" : parent);
+}
+
+// A file to bind over. A link in the image that leads nowhere (resolv.conf of a systemd host) is
+// replaced by a file.
+int Child::OpenFileTarget(const char* path) const {
+  int fd = OpenInRoot(path, O_PATH);
+  if (fd >= 0 || errno != ENOENT) return fd;
+  const char* name = nullptr;
+  int parent = OpenParent(path, &name);
+  if (parent < 0) return -1;
+  if (unlinkat(parent, name, 0) != 0 && errno != ENOENT) {
+    CloseQuietly(parent);
+    return -1;
+  }
+  fd = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
+  CloseQuietly(parent);
+  if (fd < 0) return -1;
+  CloseQuietly(fd);
+  return OpenInRoot(path, O_PATH);
+}
+
+int Child::MakeFilesystem(const ChildMount& mount) const {
+  int context = static_cast<int>(syscall(SYS_fsopen, mount.type, FSOPEN_CLOEXEC));
+  if (context < 0) return -1;
+  bool is_fine = true;
+  for (size_t i = 0; is_fine && i < mount.option_count; ++i) {
+    const ChildOption& option = mount.options[i];
+    int command = option.value == nullptr ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
+    is_fine = syscall(SYS_fsconfig, context, command, option.key, option.value, 0) == 0;
+  }
+  is_fine =
+      is_fine && syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
+  int fd = -1;
+  if (is_fine) {
+    fd = static_cast<int>(
+        syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, static_cast<unsigned>(mount.attributes)));
+  }
+  CloseQuietly(context);
+  return fd;
+}
+
+bool Child::MountOne(const ChildMount& mount) const {
+  bool is_bind = mount.type == nullptr;
+  int target = mount.is_file ? OpenFileTarget(mount.target) : OpenDirectoryTarget(mount.target);
+  if (target < 0) return false;
+  int made = is_bind ? mount.bind_mount : MakeFilesystem(mount);
+  bool is_fine = made >= 0 && Attach(made, target);
+  if (is_fine && is_bind && mount.attributes != 0)
+    is_fine = SetAttributes(made, mount.attributes, true);
+  CloseQuietly(target);
+  if (!is_bind) CloseQuietly(made);
+  return is_fine;
+}
+
+bool Child::JoinCgroup() {
+  for (size_t i = 0; i < plan_.legacy_procs_count; ++i) {
+    report_.item = static_cast<int>(i);
+    if (!WriteText(plan_.legacy_procs[i], "0")) return false;  // "0" is the writer itself
+  }
+  // clone3 would root the namespace at the parent's group even with CLONE_INTO_CGROUP.
+  return !plan_.new_cgroup_namespace || unshare(CLONE_NEWCGROUP) == 0;
+}
+
+bool Child::JoinNetwork() {
+  return plan_.network_namespace < 0 || setns(plan_.network_namespace, CLONE_NEWNET) == 0;
+}
+
+bool Child::AttachRoot() {
+  struct mount_attr attributes {};
+  attributes.propagation =
+      1 << 18;  // MS_PRIVATE: nothing done here is seen outside, nor the reverse
+  if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &attributes, sizeof(attributes)) != 0)
+    return false;
+  return syscall(SYS_move_mount, plan_.root_mount, "", AT_FDCWD, plan_.attach_point,
+                 MOVE_MOUNT_F_EMPTY_PATH) == 0;
+}
+
+bool Child::MountAll() {
+  for (size_t i = 0; i < plan_.mount_count; ++i) {
+    report_.item = static_cast<int>(i);
+    if (!MountOne(plan_.mounts[i])) return false;
+  }
+  // Made now, before the root may become read-only. What is in its way is told when it is entered.
+  CloseQuietly(OpenDirectoryTarget(plan_.working_directory));
+  return true;
+}
+
+bool Child::MakeDevices() {
+  umask(0);
+  for (size_t i = 0; i < plan_.device_count; ++i) {
+    const ChildDevice& device = plan_.devices[i];
+    report_.item = static_cast<int>(i);
+    const char* name = nullptr;
+    int parent = OpenParent(device.path, &name);
+    bool is_fine = parent >= 0 && mknodat(parent, name, device.mode, device.device) == 0 &&
+                   (device.uid + device.gid == 0 ||
+                    fchownat(parent, name, device.uid, device.gid, AT_SYMLINK_NOFOLLOW) == 0);
+    CloseQuietly(parent);
+    if (!is_fine) return false;
+  }
+  for (size_t i = 0; i < plan_.link_count; ++i) {
+    report_.item = static_cast<int>(plan_.device_count + i);
+    const char* name = nullptr;
+    int parent = OpenParent(plan_.links[i].path, &name);
+    bool is_fine = parent >= 0 && symlinkat(plan_.links[i].target, parent, name) == 0;
+    CloseQuietly(parent);
+    if (!is_fine) return false;
+  }
+  return true;
+}
+
+bool Child::SetSysctls() {
+  for (size_t i = 0; i < plan_.sysctl_count; ++i) {
+    report_.item = static_cast<int>(i);
+    int fd = OpenInRoot(plan_.sysctls[i].path, O_WRONLY);
+    if (fd < 0) return false;
+    struct statfs info {};
+    // A volume or link in the image must not stand in for the kernel's file (CVE-2025-52881).
+    bool is_proc = fstatfs(fd, &info) == 0 && info.f_type == PROC_SUPER_MAGIC;
+    if (!is_proc) errno = EXDEV;
+    bool is_fine = is_proc && WriteText(fd, plan_.sysctls[i].value);
+    CloseQuietly(fd);
+    if (!is_fine) return false;
+  }
+  return true;
+}
+
+bool Child::MakeReadonly(const char* path) const {
+  int fd = OpenInRoot(path, O_PATH);
+  if (fd < 0) return errno == ENOENT;
+  int clone = CloneMountOf(fd, true);
+  bool is_fine = clone >= 0 && SetAttributes(clone, MOUNT_ATTR_RDONLY, true) && Attach(clone, fd);
+  CloseQuietly(clone);
+  CloseQuietly(fd);
+  return is_fine;
+}
+
+// A directory disappears under an empty read-only one, a file under the container's own /dev/null.
+bool Child::Mask(const char* path) {
+  int target = OpenInRoot(path, O_PATH);
+  if (target < 0) return errno == ENOENT || errno == ENOTDIR;
+  struct stat info {};
+  bool is_fine = fstat(target, &info) == 0;
+  int cover = -1;
+  if (is_fine && S_ISDIR(info.st_mode)) {
+    constexpr ChildOption kEmpty[] = {{"size", "0"}, {"nr_inodes", "1"}, {"mode", "555"}};
+    ChildMount empty{};
+    empty.type = "tmpfs";
+    empty.options = kEmpty;
+    empty.option_count = 3;
+    empty.attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    // One file system for all: only an attached mount can be cloned, so the first is kept open.
+    cover = empty_directory_ >= 0 ? CloneMountOf(empty_directory_, false) : MakeFilesystem(empty);
+  } else if (is_fine) {
+    int null = OpenInRoot("/dev/null", O_PATH | O_NOFOLLOW);
+    is_fine = null >= 0 && fstat(null, &info) == 0;
+    // Never cover with what an image may have put there instead (CVE-2025-31133).
+    if (is_fine && (!S_ISCHR(info.st_mode) || info.st_rdev != ((1 << 8) | 3))) {
+      errno = ENXIO;
+      is_fine = false;
+    }
+    if (is_fine) cover = CloneMountOf(null, false);
+    CloseQuietly(null);
+  }
+  is_fine = is_fine && cover >= 0 && Attach(cover, target);
+  CloseQuietly(target);
+  if (is_fine && S_ISDIR(info.st_mode) && empty_directory_ < 0) {
+    empty_directory_ = cover;
+  } else {
+    CloseQuietly(cover);
+  }
+  return is_fine;
+}
+
+bool Child::ProtectPaths() {
+  for (size_t i = 0; i < plan_.readonly_count; ++i) {
+    report_.item = static_cast<int>(i);
+    if (!MakeReadonly(plan_.readonly_paths[i])) return false;
+  }
+  for (size_t i = 0; i < plan_.masked_count; ++i) {
+    report_.item = static_cast<int>(plan_.readonly_count + i);
+    if (!Mask(plan_.masked_paths[i])) return false;
+  }
+  return !plan_.is_root_readonly || SetAttributes(plan_.root_mount, MOUNT_ATTR_RDONLY, false);
+}
+
+bool Child::PivotRoot() {
+  // Old and new root on the same directory: the old one ends up on top and is taken off
+  // (pivot_root(2), NOTES).
+  return fchdir(plan_.root_mount) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 &&
+         syscall(SYS_umount2, ".", kMntDetach) == 0 && chdir("/") == 0;
+}
+
+bool Child::SetIdentity() {
+  if (plan_.hostname_size > 0 && sethostname(plan_.hostname, plan_.hostname_size) != 0)
+    return false;
+  if (plan_.domainname_size > 0 && setdomainname(plan_.domainname, plan_.domainname_size) != 0)
+    return false;
+  return !plan_.new_session || setsid() >= 0 || errno == EPERM;  // EPERM: already a leader
+}
+
+bool Child::ConnectStreams() {
+  int moved[3];
+  for (int i = 0; i < 3; ++i) {
+    moved[i] = fcntl(plan_.standard_fds[i], F_DUPFD_CLOEXEC, 3);
+    if (moved[i] < 0) return false;
+  }
+  for (int i = 0; i < 3; ++i) {
+    if (dup2(moved[i], i) != i) return false;
+  }
+  // From here on every other descriptor closes at exec (CVE-2024-21626).
+  return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+}
+
+bool Child::EnterDirectory() {
+  if (chdir(plan_.working_directory) != 0) return false;
+  char where[kPathSize];
+  // The kernel answers "(unreachable)/..." for a directory outside the root, which /proc/self/fd/N
+  // could lead to.
+  long size = syscall(SYS_getcwd, where, sizeof(where));
+  if (size <= 0) return false;
+  if (where[0] == '/') return true;
+  errno = EXDEV;
+  return false;
+}
+
+bool Child::SetLimits() {
+  for (size_t i = 0; i < plan_.rlimit_count; ++i) {
+    report_.item = static_cast<int>(i);
+    if (prlimit(0, static_cast<__rlimit_resource>(plan_.rlimits[i].resource),
+                &plan_.rlimits[i].limit, nullptr) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Child::DropBounding() const {
+  for (int number = 0; number < 64; ++number) {
+    if ((plan_.bounding >> number & 1) != 0) continue;
+    if (prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0) return errno == EINVAL;  // past the last one
+  }
+  return true;
+}
+
+bool Child::RaiseAmbient() const {
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return false;
+  for (unsigned long number = 0; number < 64; ++number) {
+    if ((plan_.ambient >> number & 1) == 0) continue;
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) != 0) return false;
+  }
+  return true;
+}
+
+bool Child::SetCredentials() {
+  if (!DropBounding()) return false;
+  if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return false;
+  // By number: glibc's wrappers talk to other threads, and there are none in a fresh clone.
+  if (syscall(SYS_setgroups, plan_.group_count, plan_.groups) != 0) return false;
+  if (syscall(SYS_setresgid, plan_.gid, plan_.gid, plan_.gid) != 0) return false;
+  if (syscall(SYS_setresuid, plan_.uid, plan_.uid, plan_.uid) != 0) return false;
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct data[2] = {
+      {static_cast<uint32_t>(plan_.effective), static_cast<uint32_t>(plan_.permitted),
+       static_cast<uint32_t>(plan_.inheritable)},
+      {static_cast<uint32_t>(plan_.effective >> 32), static_cast<uint32_t>(plan_.permitted >> 32),
+       static_cast<uint32_t>(plan_.inheritable >> 32)}};
+  if (syscall(SYS_capset, &header, data) != 0) return false;
+  if (!RaiseAmbient()) return false;
+  umask(plan_.umask);
+  // After the change of user, which clears it: prctl(2).
+  return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
+}
+
+bool Child::Confine() {
+  if (plan_.no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
+  if (plan_.seccomp == nullptr || !plan_.no_new_privileges) return true;  // else: see Run
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, plan_.seccomp) == 0;
+}
+
+bool Child::Exec() {
+  sigset_t none;
+  sigemptyset(&none);
+  struct sigaction ordinary {};
+  ordinary.sa_handler = SIG_DFL;
+  sigaction(SIGPIPE, &ordinary, nullptr);  // an ignored signal stays ignored across exec
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  int answer = ENOENT;
+  for (size_t i = 0; i < plan_.candidate_count; ++i) {
+    execve(plan_.candidates[i], plan_.arguments, plan_.environment);
+    // As execvp(3): a file that may not be run is remembered, the search goes on.
+    if (errno != ENOENT && errno != ENOTDIR) answer = errno;
+    if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) break;
+  }
+  errno = answer;
+  return false;
+}
+
+void Child::Run() {
+  report_.finished_at[static_cast<int>(LaunchStep::kNone)] = Now();
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) Fail();
+  if (plan_.oom_score_adj != nullptr) {
+    // The host's /proc is still in sight; a host without the right to lower it keeps the old value.
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) WriteText(fd, plan_.oom_score_adj);
+    CloseQuietly(fd);
+  }
+  Do(LaunchStep::kCgroup, &Child::JoinCgroup);
+  Do(LaunchStep::kNetwork, &Child::JoinNetwork);
+  Do(LaunchStep::kRoot, &Child::AttachRoot);
+  Do(LaunchStep::kMounts, &Child::MountAll);
+  Do(LaunchStep::kDevices, &Child::MakeDevices);
+  Do(LaunchStep::kSysctl, &Child::SetSysctls);
+  Do(LaunchStep::kProtect, &Child::ProtectPaths);
+  umask(022);
+  Do(LaunchStep::kPivot, &Child::PivotRoot);
+  Do(LaunchStep::kIdentity, &Child::SetIdentity);
+  Do(LaunchStep::kDirectory, &Child::EnterDirectory);
+  Do(LaunchStep::kStreams, &Child::ConnectStreams);
+  Do(LaunchStep::kLimits, &Child::SetLimits);
+  // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the credentials take away.
+  if (plan_.seccomp != nullptr && !plan_.no_new_privileges &&
+      syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, plan_.seccomp) != 0) {
+    report_.step = LaunchStep::kConfine;
+    Fail();
+  }
+  Do(LaunchStep::kCredentials, &Child::SetCredentials);
+  Do(LaunchStep::kConfine, &Child::Confine);
+  Do(LaunchStep::kExec, &Child::Exec);
+  _exit(127);
+}
+
+}  // namespace
+
+void RunChild(const ChildPlan& plan) { Child(plan).Run(); }
+
+}  // namespace skiff::isolation

@@ -1,0 +1,118 @@
+// What the child does between clone and exec, and the plain data it does it from. Private to
+// launch.cc. Built without exceptions; only system calls, no allocation, no locks: the child is a
+// copy of its parent's memory.
+#pragma once
+
+#include <linux/filter.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "isolation/launch_steps.h"
+
+namespace skiff::isolation {
+
+// Shared with the parent (MAP_SHARED): where the child is, and how it failed.
+struct LaunchReport {
+  volatile LaunchStep step;
+  volatile int error_number;
+  volatile int item;  // index of the mount, device, ... the step was at; -1: none
+  volatile int64_t finished_at[kLaunchStepCount];  // CLOCK_MONOTONIC, by step
+};
+
+// What the child writes to the error pipe; nothing, and its end, when the exec has happened.
+inline constexpr char kLaunchFailed = 1;
+inline constexpr char kLaunchKillParent = 2;  // test builds
+
+struct ChildOption {
+  const char* key;
+  const char* value;  // null: a flag
+};
+struct ChildMount {
+  const char* target;
+  const char* type;      // null for a bind
+  int bind_mount = -1;   // a detached mount made by the parent
+  bool is_file = false;  // the bind's target is a file
+  const ChildOption* options = nullptr;
+  size_t option_count = 0;
+  uint64_t attributes = 0;
+};
+struct ChildDevice {
+  const char* path;
+  mode_t mode;  // with S_IFCHR or S_IFBLK
+  dev_t device;
+  uid_t uid;
+  gid_t gid;
+};
+struct ChildLink {
+  const char* path;
+  const char* target;
+};
+struct ChildSetting {
+  const char* path;  // below the root: "proc/sys/net/..."
+  const char* value;
+};
+struct ChildRlimit {
+  int resource;
+  struct rlimit limit;
+};
+
+struct ChildPlan {
+  LaunchReport* report;
+  int error_pipe;
+  int failpoint_step = -1;  // a LaunchStep to fail at, in test builds
+  bool is_failpoint_kill = false;
+
+  const int* legacy_procs;
+  size_t legacy_procs_count;
+  bool new_cgroup_namespace;
+  int network_namespace;  // -1: none to join
+
+  int root_mount;
+  const char* attach_point;
+  bool is_root_readonly;
+  const ChildMount* mounts;
+  size_t mount_count;
+  const ChildDevice* devices;
+  size_t device_count;
+  const ChildLink* links;
+  size_t link_count;
+  const ChildSetting* sysctls;
+  size_t sysctl_count;
+  const char* const* readonly_paths;
+  size_t readonly_count;
+  const char* const* masked_paths;
+  size_t masked_count;
+
+  const char* hostname;
+  size_t hostname_size;
+  const char* domainname;
+  size_t domainname_size;
+  bool new_session;
+  int standard_fds[3];
+  const char* working_directory;
+
+  const ChildRlimit* rlimits;
+  size_t rlimit_count;
+  const char* oom_score_adj;  // null: keep
+  uint64_t bounding, permitted, effective, inheritable, ambient;
+  uid_t uid;
+  gid_t gid;
+  const gid_t* groups;
+  size_t group_count;
+  mode_t umask;
+  bool no_new_privileges;
+  const sock_fprog* seccomp;  // null: none
+
+  const char* const* candidates;  // full paths of the program, tried in order
+  size_t candidate_count;
+  char* const* arguments;
+  char* const* environment;
+};
+
+// Never returns: execs, or reports and exits with 127.
+[[noreturn]] void RunChild(const ChildPlan& plan);
+
+}  // namespace skiff::isolation

@@ -1,0 +1,53 @@
+// The steps of a container's start between clone and exec. The same list names the failed step in
+// an error, stands in the start-up latency breakdown, and is what the leak test makes fail one by
+// one.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace skiff::isolation {
+
+enum class LaunchStep : uint8_t {
+  kNone,
+  kCgroup,   // joins the v1 groups, unshares the cgroup namespace
+  kNetwork,  // joins the task's network namespace
+  kRoot,     // attaches the root file system in the private mount namespace
+  kMounts,   // file systems and binds inside it
+  kDevices,  // nodes and links in /dev
+  kSysctl,
+  kProtect,      // read-only and masked paths, read-only root
+  kPivot,        // pivot_root, the host's tree goes
+  kIdentity,     // host name, session
+  kDirectory,    // working directory
+  kStreams,      // standard input, output, error
+  kLimits,       // rlimits, oom_score_adj
+  kCredentials,  // capabilities, groups, user
+  kConfine,      // no_new_privs, seccomp
+  kExec,
+  kDone,
+};
+inline constexpr int kLaunchStepCount = static_cast<int>(LaunchStep::kDone) + 1;
+
+constexpr std::string_view LaunchStepName(LaunchStep step) {
+  constexpr std::string_view kNames[kLaunchStepCount] = {"clone",
+                                                         "join cgroup",
+                                                         "join network",
+                                                         "attach root",
+                                                         "mount",
+                                                         "make devices",
+                                                         "sysctl",
+                                                         "protect paths",
+                                                         "pivot root",
+                                                         "set host name",
+                                                         "enter working directory",
+                                                         "connect streams",
+                                                         "set limits",
+                                                         "set credentials",
+                                                         "confine",
+                                                         "exec",
+                                                         "done"};
+  return kNames[static_cast<int>(step)];
+}
+
+}  // namespace skiff::isolation

@@ -1,0 +1,21 @@
+// The limits of the isolation layer.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+#include "isolation/base/bytes.h"
+
+namespace skiff::isolation {
+
+inline constexpr size_t kMaxGroups = 256;  // supplementary groups of a container process
+inline constexpr Bytes kMaxAccountFile = Bytes::MiB(4);  // /etc/passwd and /etc/group of an image
+inline constexpr size_t kMaxOverlayLayers = 84;  // by three digits each in fsconfig(2)'s 256 bytes
+inline constexpr size_t kMaxContainerPath = 4095;  // PATH_MAX without the NUL
+
+// How long a container's set-up between clone and exec may take before the start is given up.
+inline constexpr std::chrono::milliseconds kLaunchTimeout{30'000};
+// How long killed processes may take to disappear before a cgroup counts as stuck.
+inline constexpr std::chrono::milliseconds kCgroupEmptyTimeout{10'000};
+
+}  // namespace skiff::isolation

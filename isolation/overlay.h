@@ -1,0 +1,24 @@
+// A container's root file system: an overlay of read-only layers under one writable directory,
+// mounted detached, so that nothing is ever attached in the host's mount namespace and a failed
+// start leaves no mount.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "isolation/base/result.h"
+#include "isolation/base/unique_fd.h"
+
+namespace skiff::isolation {
+
+struct OverlaySpec {
+  std::vector<std::string> layers;  // absolute directories, base first; 1..kMaxOverlayLayers
+  std::string upper;                // writable directory, must exist
+  std::string work;                 // empty directory on the same file system, must exist
+};
+
+// Changes the working directory for the time of the call: single-threaded callers.
+// The mount is `volatile` (no sync when it goes): the writable layer lives no longer than the task.
+Result<UniqueFd> MountOverlay(const OverlaySpec& spec);
+
+}  // namespace skiff::isolation

@@ -1,0 +1,109 @@
+#include "isolation/cgroup.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "isolation/base/text.h"
+#include "isolation/sys/file.h"
+#include "tests/support/busybox_root.h"
+#include "tests/support/capability.h"
+
+namespace skiff::isolation {
+namespace {
+
+using skiff::test::BusyboxRoot;
+using skiff::test::Outcome;
+using skiff::test::RunToEnd;
+using testing::HasSubstr;
+
+class CgroupTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    SKIFF_REQUIRE(skiff::test::MissingRoot());
+    SKIFF_REQUIRE(skiff::test::MissingBusybox());
+    SKIFF_REQUIRE(skiff::test::MissingMemoryController());
+    host_ = CgroupHost::Discover().value();
+    path_ = "skiff-test-" + RandomHex(4);
+  }
+  void TearDown() override {
+    if (path_.empty()) return;
+    EXPECT_TRUE(host_->Remove(path_).ok());
+    for (const std::string& directory : host_->Directories(path_)) {
+      EXPECT_FALSE(sys::Exists(AT_FDCWD, directory)) << directory;
+    }
+  }
+  Cgroup Create(const CgroupLimits& limits) {
+    std::vector<std::string> warnings;
+    Result<Cgroup> group = host_->Create(path_ + "/web", limits, &warnings);
+    EXPECT_TRUE(group.ok()) << group.error().message();
+    EXPECT_THAT(warnings, testing::IsEmpty());
+    return std::move(group).value();
+  }
+  Result<Outcome> Run(const std::string& script, const Cgroup& group) {
+    UniqueFd root = busybox_.MountRoot().value();
+    return RunToEnd(busybox_.Script(script, root.get()), &group);
+  }
+
+  std::optional<CgroupHost> host_;
+  std::string path_;
+  BusyboxRoot busybox_;
+};
+
+TEST_F(CgroupTest, MemoryOverTheLimitIsKilledAndCounted) {
+  Cgroup group = Create({.memory_max = Bytes::MiB(16)});
+  // awk keeps what it is given: doubling a string passes any limit.
+  Outcome outcome =
+      Run("busybox awk 'BEGIN { s = \"x\"; while (1) s = s s }'; exit $?", group).value();
+  EXPECT_EQ(outcome.status.ShellCode(), 137);
+  EXPECT_GE(group.Usage().oom_kills, 1U);
+}
+
+TEST_F(CgroupTest, ForkBombStopsAtThePidsLimit) {
+  Cgroup group = Create({.pids_max = 20});
+  Outcome outcome =
+      Run("for i in $(seq 100); do sleep 60 & done; echo survived; kill -9 -1", group).value();
+  EXPECT_THAT(outcome.output, HasSubstr("can't fork"));
+}
+
+TEST_F(CgroupTest, CpuLimitHolds) {
+  Cgroup group = Create({.cpu_quota_us = kCpuPeriodMicroseconds / 5});
+  Outcome outcome =
+      Run("timeout -s KILL 2 sh -c 'while :; do :; done'; cat /proc/uptime > /dev/null", group)
+          .value();
+  ASSERT_TRUE(group.Usage().cpu_us.has_value());
+  // 20 % of 2 s, with room for one period and an emulator's clock.
+  EXPECT_LT(*group.Usage().cpu_us, 800'000U);
+  EXPECT_GT(*group.Usage().cpu_us, 200'000U);
+}
+
+TEST_F(CgroupTest, ContainerSeesItsOwnGroupAsTheRoot) {
+  Cgroup group = Create({});
+  EXPECT_THAT(Run("grep ^0:: /proc/self/cgroup", group).value().output, HasSubstr("0::/\n"));
+}
+
+TEST_F(CgroupTest, KillEndsEveryProcessOfTheGroup) {
+  Cgroup group = Create({});
+  UniqueFd root = busybox_.MountRoot().value();
+  ContainerSpec spec = busybox_.Script("sleep 1000 & sleep 1000", root.get());
+  UniqueFd null = sys::Open(AT_FDCWD, "/dev/null", O_RDWR).value();
+  for (int& fd : spec.standard_fds) fd = null.get();
+  Launched launched = Launch(spec, &group, nullptr).value();
+  ASSERT_TRUE(group.Kill().ok());
+  EXPECT_TRUE(group.WaitEmpty(std::chrono::seconds(10)).value());
+  EXPECT_EQ(sys::WaitPidfd(launched.process.pidfd.get(), true).value()->signal, SIGKILL);
+}
+
+TEST_F(CgroupTest, RemovingAnAbsentGroupIsFine) {
+  EXPECT_TRUE(host_->Remove("skiff-test-nonesuch/x").ok());
+}
+
+TEST_F(CgroupTest, FailedLimitLeavesNoGroup) {
+  std::vector<std::string> warnings;
+  // No kernel takes a limit of 2^64-1 processes.
+  EXPECT_FALSE(host_->Create(path_ + "/web", {.pids_max = UINT64_MAX}, &warnings).ok());
+  EXPECT_FALSE(sys::Exists(AT_FDCWD, host_->Directories(path_ + "/web").front()));
+}
+
+}  // namespace
+}  // namespace skiff::isolation
