@@ -1,6 +1,6 @@
 // How isolation/sys makes a call: failpoint first, interrupted calls again, errno into an Error
 // that names the call and its object ("mkdir /run/skiff/tasks: permission denied"). Private to
-// isolation/sys.
+// isolation/sys and to the netlink socket of networking.
 #pragma once
 
 #include <cerrno>

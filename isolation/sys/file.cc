@@ -97,6 +97,16 @@ Result<> WriteAll(int fd, std::string_view data, std::string_view name) {
   return {};
 }
 
+Result<> WriteAt(int fd, std::string_view data, int64_t offset, std::string_view name) {
+  while (!data.empty()) {
+    ssize_t count = TRY(
+        Call("pwrite", name, [&] { return pwrite(fd, data.data(), data.size(), offset); }));
+    data.remove_prefix(static_cast<size_t>(count));
+    offset += count;
+  }
+  return {};
+}
+
 Result<> WriteControl(int dirfd, const std::string& path, std::string_view value) {
   UniqueFd fd = TRY(Open(dirfd, path, O_WRONLY));
   std::string object = path + " (" + std::string(value) + ")";

@@ -35,6 +35,7 @@ Result<std::string> ReadFile(int dirfd, const std::string& path, Bytes limit = k
 Result<std::string> ReadAll(int fd, std::string_view name, Bytes limit = kMaxSmallFile);
 Result<size_t> Read(int fd, void* buffer, size_t size);
 Result<> WriteAll(int fd, std::string_view data, std::string_view name);
+Result<> WriteAt(int fd, std::string_view data, int64_t offset, std::string_view name);  // pwrite
 // Into an existing kernel file (cgroup, sysctl, /proc): one write(2), no O_CREAT.
 Result<> WriteControl(int dirfd, const std::string& path, std::string_view value);
 // A new file `path` holding `data`, replaced atomically (temporary name, fsync, rename, fsync of
