@@ -1,4 +1,4 @@
-"""What tools/vm/run and tools/vm/kernel share: the table of architectures, the cache's place, the initramfs format."""
+"""What run and kernel share: architectures, the cache's place, the initramfs format."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ class Machine:
     cpu_tcg: str
     console: str  # the kernel's name for qemu's first serial port
     kernels: dict  # lane: the meta-package whose dependency is the kernel
-    takes_elf: bool  # boot the unpacked ELF kernel: saves the guest from decompressing itself (0.6 s of 3 under TCG)
+    takes_elf: bool  # boots an ELF kernel, which need not decompress itself (0.6 s of 3 under TCG)
 
 
 MACHINES = {
@@ -53,7 +53,7 @@ def this_machine():
 
 
 def cpio(files):
-    """A newc archive of regular files: [(path without leading slash, mode, bytes)]; parents are added."""
+    """A newc archive of regular files, [(path without leading slash, mode, bytes)], and parents."""
     out = bytearray()
     seen = set()
 
