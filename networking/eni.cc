@@ -61,18 +61,13 @@ Result<> AttachEni(const EniSpec& spec, Netlink& netlink) {
   TRY(PrepareNetns(spec.netns));
   TRY(CreateEniLink(spec, netlink));
   Result<> configured = ConfigureEniAddress(spec);
-  if (!configured.ok()) netlink.DeleteLink(spec.host_interface).Ignore();
+  if (!configured.ok()) DetachEni(spec.host_interface).Ignore();
   return configured;
 }
 
-Result<> DetachEni(const std::string& host_interface, EniEnd end, Netlink& netlink) {
-  std::optional<Link> link = TRY(netlink.FindLink(host_interface));
-  if (!link) return {};
-  if (end == EniEnd::kNetnsGone) {
-    bool is_gone = TRY(WaitForLinkGone(host_interface, kLinkGoneTimeout));
-    if (is_gone) return {};
-  }
-  return netlink.DeleteLink(host_interface);
+Result<> DetachEni(const std::string& host_interface) {
+  TRY(failpoint::Check("eni.detach"));
+  return DeleteLinkPromptly(host_interface);
 }
 
 Result<> SetLoopbackUp(int netns) {

@@ -5,7 +5,6 @@
 // AttachEni and ReadyNetns enter that namespace for a moment: single-threaded callers.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -41,15 +40,9 @@ Result<> ConfigureEniAddress(const EniSpec& spec);
 // The three above in order.
 Result<> AttachEni(const EniSpec& spec, Netlink& netlink);
 
-// How the near end goes. Deleting a veth holds its caller for 15 ms (an RCU grace period), while a
-// namespace whose last descriptor was closed takes its links with it in a kernel worker.
-enum class EniEnd {
-  kDelete,     // the namespace may still be alive: delete the link
-  kNetnsGone,  // its last reference was dropped: wait for the kernel, delete only if it does not
-               // come
-};
-// Afterwards no link of that name exists. Absent is fine.
-Result<> DetachEni(const std::string& host_interface, EniEnd end, Netlink& netlink);
+// Afterwards no link of that name exists; absent is fine. Takes 1 ms, whether the namespace lives
+// on or is being destroyed (DeleteLinkPromptly of netlink.h).
+Result<> DetachEni(const std::string& host_interface);
 
 // For a namespace without any interface (networkMode none): lo up, nothing else.
 Result<> SetLoopbackUp(int netns);

@@ -170,11 +170,6 @@ NftSet Firewall::PublishedMap() const {
   return {NftFamily::kInet, subnet_.installation.table, "published_ports"};
 }
 
-Result<Firewall> Firewall::Open(Subnet subnet) {
-  Nftables nftables = TRY(Nftables::Open());
-  return Firewall(std::move(subnet), std::move(nftables));
-}
-
 std::vector<NftElement> Firewall::Elements(const EniRules& rules) const {
   std::string address = rules.address.NetworkBytes();
   std::string port = PadTo(rules.host_interface, kInterfaceField) + MacBytes(rules.mac) + address;
@@ -288,8 +283,7 @@ Result<std::vector<std::string>> Firewall::ListElements() {
   return lines;
 }
 
-Result<> RemoveTables(const Installation& installation) {
-  Nftables nftables = TRY(Nftables::Open());
+Result<> RemoveTables(const Installation& installation, Nftables& nftables) {
   Result<> inet = nftables.DeleteTable(NftFamily::kInet, installation.table);
   Result<> bridge = nftables.DeleteTable(NftFamily::kBridge, installation.table);
   return inet.ok() ? bridge : inet;

@@ -4,7 +4,7 @@
 // by the host's address (SNAT); nothing reaches a task from outside except answers and published
 // ports; a task reaches no service of the host but ping, and no 169.254.0.0/16 beyond it. Tables
 // `inet <table>` and `bridge <table>`, named by the installation (subnet.h).
-// Acts in the network namespace it was opened in; one owner, one thread.
+// Acts in the network namespace its Nftables was opened in; one owner, one thread.
 #pragma once
 
 #include <cstdint>
@@ -40,9 +40,10 @@ struct EniRules {
 // The commands that make the base ruleset, replacing an older one. Pure.
 std::string BaseRuleset(const Subnet& subnet);
 
+// `nftables` is borrowed for as long as the Firewall lives.
 class Firewall {
  public:
-  static Result<Firewall> Open(Subnet subnet);
+  Firewall(Subnet subnet, Nftables& nftables) : subnet_(std::move(subnet)), nftables_(nftables) {}
 
   // Admits the ENI's address and publishes its ports in one transaction, loading the base ruleset
   // when it is not there. Repeating it is fine. A port that another ENI or a process of the host
@@ -57,8 +58,6 @@ class Firewall {
   Result<std::vector<std::string>> ListElements();
 
  private:
-  Firewall(Subnet subnet, Nftables nftables)
-      : subnet_(std::move(subnet)), nftables_(std::move(nftables)) {}
   Result<> LoadBase();
   Result<> CheckPortsFree(const EniRules& rules);
   Result<std::vector<NftElement>> OwnPorts(const EniRules& rules);
@@ -68,10 +67,10 @@ class Firewall {
   std::vector<NftElement> Elements(const EniRules& rules) const;
   Result<> RemoveEach(const std::vector<NftElement>& elements);
   Subnet subnet_;
-  Nftables nftables_;
+  Nftables& nftables_;
 };
 
 // Removes the installation's tables; absent is fine.
-Result<> RemoveTables(const Installation& installation);
+Result<> RemoveTables(const Installation& installation, Nftables& nftables);
 
 }  // namespace skiff::networking

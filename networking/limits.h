@@ -1,7 +1,6 @@
 // The limits of the networking layer.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,7 +21,5 @@ inline constexpr size_t kMaxResolverFile = 64 << 10;  // bytes of the host's res
 inline constexpr size_t kMaxNameservers = 3;          // MAXNS of the resolver library
 inline constexpr uint32_t kMinMtu = 576;
 inline constexpr uint32_t kMaxMtu = 65535;
-// How long a namespace that is being destroyed may take to give up its link before it is deleted.
-inline constexpr std::chrono::milliseconds kLinkGoneTimeout{2000};
 
 }  // namespace skiff::networking

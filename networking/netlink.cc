@@ -6,10 +6,14 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <thread>
 
 #include "isolation/base/clock.h"
 #include "isolation/sys/failpoint.h"
@@ -365,6 +369,66 @@ Result<> Netlink::ConfigureEnd(const EndSpec& spec) {
   return Send(batch, what, EEXIST);
 }
 
+namespace {
+
+// What the deleting thread and its starter share: whoever is last frees it.
+struct Deletion {
+  std::string name;
+  UniqueFd done;  // eventfd: `result` is there
+  Result<> result;
+};
+
+void RunDeletion(const std::shared_ptr<Deletion>& deletion) {
+  auto remove = [&]() -> Result<> {
+    Netlink netlink = TRY(Netlink::Open());
+    return netlink.DeleteLink(deletion->name);
+  };
+  deletion->result = remove();
+  uint64_t one = 1;
+  (void)!write(deletion->done.get(), &one, sizeof one);
+}
+
+// Signals stay with the threads that expect them.
+void StartDeletion(const std::shared_ptr<Deletion>& deletion) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread([deletion] { RunDeletion(deletion); }).detach();
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+// True when the notifications say that the link went, or were lost.
+Result<bool> MentionsEndOf(const std::string& name, NetlinkSocket& events) {
+  bool is_mentioned = false;
+  bool is_lossy = TRY(events.Drain([&](const nlmsghdr* message) {
+    if (message->nlmsg_type == RTM_DELLINK && DecodeLink(message).name == name) is_mentioned = true;
+  }));
+  return is_mentioned || is_lossy;
+}
+
+}  // namespace
+
+Result<> DeleteLinkPromptly(const std::string& name) {
+  NetlinkSocket events = TRY(NetlinkSocket::Open(NETLINK_ROUTE, RTMGRP_LINK));
+  Netlink netlink = TRY(Netlink::Open());
+  std::optional<Link> link = TRY(netlink.FindLink(name));
+  if (!link) return {};
+  auto deletion = std::make_shared<Deletion>();
+  deletion->name = name;
+  deletion->done = TRY(sys::MakeEventFd());
+  StartDeletion(deletion);
+  for (;;) {
+    pollfd entries[] = {{events.fd(), POLLIN, 0}, {deletion->done.get(), POLLIN, 0}};
+    if (poll(entries, 2, -1) < 0 && errno != EINTR) return Error::FromErrno(errno, "poll");
+    if (entries[1].revents != 0) return deletion->result;
+    bool is_mentioned = TRY(MentionsEndOf(name, events));
+    if (!is_mentioned) continue;
+    link = TRY(netlink.FindLink(name));
+    if (!link) return {};
+  }
+}
+
 Result<bool> WaitForLinkGone(const std::string& name, std::chrono::milliseconds timeout) {
   int64_t deadline = MonotonicNanoseconds() + std::chrono::nanoseconds(timeout).count();
   // Listening starts before the first look, so that no notification falls between the two.
@@ -377,14 +441,10 @@ Result<bool> WaitForLinkGone(const std::string& name, std::chrono::milliseconds 
     while (!is_mentioned) {
       int64_t left = deadline - MonotonicNanoseconds();
       if (left <= 0) return false;
-      auto wait = std::chrono::milliseconds(left / 1'000'000 + 1);
-      bool is_readable = TRY(sys::PollReadable(events.fd(), wait));
+      bool is_readable =
+          TRY(sys::PollReadable(events.fd(), std::chrono::milliseconds(left / 1'000'000 + 1)));
       if (!is_readable) return false;
-      bool is_lossy = TRY(events.Drain([&](const nlmsghdr* message) {
-        if (message->nlmsg_type == RTM_DELLINK && DecodeLink(message).name == name)
-          is_mentioned = true;
-      }));
-      is_mentioned |= is_lossy;
+      is_mentioned = TRY(MentionsEndOf(name, events));
     }
   }
 }

@@ -94,6 +94,12 @@ class Netlink {
   NetlinkSocket socket_;
 };
 
+// Deletes a link and returns as soon as it is gone, after 1 ms rather than 20: the kernel holds the
+// deleter until an RCU grace period is over, long after the name and the addresses are free. That
+// wait is left to a thread of its own, which touches nothing else and ends by itself; a process
+// that exits meanwhile is gone when it has. Absent is fine. In the calling thread's namespace.
+Result<> DeleteLinkPromptly(const std::string& name);
+
 // Waits until no link of this name is left in the calling thread's namespace, woken by the kernel's
 // notifications. False when the timeout came first.
 Result<bool> WaitForLinkGone(const std::string& name, std::chrono::milliseconds timeout);

@@ -50,50 +50,6 @@ Result<Lease> TakeLease(const Subnet& subnet, const std::string& eni_id) {
   return leases.Allocate(eni_id);
 }
 
-Result<> MakeLink(const EniSpec& spec, Netlink& netlink) {
-  TRY(PrepareNetns(spec.netns));
-  return CreateEniLink(spec, netlink);
-}
-
-Result<> Admit(const Subnet& subnet, const EniRules& rules) {
-  Firewall firewall = TRY(Firewall::Open(subnet));
-  return firewall.AdmitEni(rules);
-}
-
-Result<Attachment> AttachSteps(const NetworkPlan& plan, int netns) {
-  std::vector<StepTime> steps;
-  Netlink netlink = TRY(Netlink::Open());
-  Subnet subnet =
-      TRY(Timed(&steps, "subnet", [&] { return EnsureSubnet(plan.data_root, netlink); }));
-  Lease lease = TRY(Timed(&steps, "lease", [&] { return TakeLease(subnet, plan.eni_id); }));
-  Attachment made{.host_interface = HostInterfaceName(subnet.installation, plan.eni_id),
-                  .address = lease.address,
-                  .mac = lease.mac,
-                  .subnet = subnet};
-  EniSpec spec = EniSpecOf(made, plan.mtu, netns);
-  EniRules rules = RulesOf(plan, made.host_interface, lease);
-  TRY(Timed(&steps, "link", [&] { return MakeLink(spec, netlink); }));
-  TRY(Timed(&steps, "address", [&] { return ConfigureEniAddress(spec); }));
-  TRY(Timed(&steps, "firewall", [&] { return Admit(subnet, rules); }));
-  made.steps = std::move(steps);
-  return made;
-}
-
-// By the lease when there is one; else by looking for the interface's name in every element.
-Result<> RemoveRules(const NetworkPlan& plan, const Subnet& subnet) {
-  LeaseStore leases = TRY(OpenLeases(subnet));
-  std::optional<Lease> lease = TRY(leases.Find(plan.eni_id));
-  Firewall firewall = TRY(Firewall::Open(subnet));
-  std::string host_interface = HostInterfaceName(subnet.installation, plan.eni_id);
-  if (!lease) return firewall.RemoveInterface(host_interface);
-  return firewall.RemoveEni(RulesOf(plan, host_interface, *lease));
-}
-
-Result<> RemoveLink(const NetworkPlan& plan, const Installation& installation, EniEnd end) {
-  Netlink netlink = TRY(Netlink::Open());
-  return DetachEni(HostInterfaceName(installation, plan.eni_id), end, netlink);
-}
-
 Result<> GiveLeaseBack(const Subnet& subnet, const std::string& eni_id) {
   LeaseStore leases = TRY(OpenLeases(subnet));
   return leases.Release(eni_id);
@@ -110,25 +66,59 @@ bool Undo(Detachment* detachment, const char* name, Function function) {
 
 }  // namespace
 
-Result<Attachment> Attach(const NetworkPlan& plan, int netns) {
+Result<Network> Network::Open(std::string data_root) {
+  Netlink netlink = TRY(Netlink::Open());
+  Nftables nftables = TRY(Nftables::Open());
+  return Network(std::move(data_root), std::move(netlink), std::move(nftables));
+}
+
+Result<Attachment> Network::AttachSteps(const NetworkPlan& plan, int netns) {
+  std::vector<StepTime> steps;
+  Subnet subnet = TRY(Timed(&steps, "subnet", [&] { return EnsureSubnet(data_root_, netlink_); }));
+  Lease lease = TRY(Timed(&steps, "lease", [&] { return TakeLease(subnet, plan.eni_id); }));
+  Attachment made{.host_interface = HostInterfaceName(subnet.installation, plan.eni_id),
+                  .address = lease.address,
+                  .mac = lease.mac,
+                  .subnet = subnet};
+  EniSpec spec = EniSpecOf(made, plan.mtu, netns);
+  EniRules rules = RulesOf(plan, made.host_interface, lease);
+  TRY(Timed(&steps, "namespace", [&] { return PrepareNetns(netns); }));
+  TRY(Timed(&steps, "link", [&] { return CreateEniLink(spec, netlink_); }));
+  TRY(Timed(&steps, "address", [&] { return ConfigureEniAddress(spec); }));
+  TRY(Timed(&steps, "firewall", [&] { return Firewall(subnet, nftables_).AdmitEni(rules); }));
+  made.steps = std::move(steps);
+  return made;
+}
+
+Result<Attachment> Network::Attach(const NetworkPlan& plan, int netns) {
   TRY(CheckEniId(plan.eni_id));
   Result<Attachment> attached = AttachSteps(plan, netns);
-  if (!attached.ok()) Detach(plan, EniEnd::kDelete);
+  if (!attached.ok()) Detach(plan);
   return std::move(attached).Context("network of " + plan.eni_id);
 }
 
-Detachment Detach(const NetworkPlan& plan, EniEnd end) {
+// By the lease when there is one; else by looking for the interface's name in every element.
+Result<> Network::RemoveRules(const NetworkPlan& plan, const Subnet& subnet) {
+  LeaseStore leases = TRY(OpenLeases(subnet));
+  std::optional<Lease> lease = TRY(leases.Find(plan.eni_id));
+  Firewall firewall(subnet, nftables_);
+  std::string host_interface = HostInterfaceName(subnet.installation, plan.eni_id);
+  if (!lease) return firewall.RemoveInterface(host_interface);
+  return firewall.RemoveEni(RulesOf(plan, host_interface, *lease));
+}
+
+Detachment Network::Detach(const NetworkPlan& plan) {
   Detachment detachment;
-  Result<Subnet> subnet = LoadSubnet(plan.data_root);
+  Result<Subnet> subnet = LoadSubnet(data_root_);
   bool has_subnet = subnet.ok();
   // Without a prefix nothing was ever attached here.
   if (!has_subnet && subnet.error().code() == Code::kNotFound) return detachment;
   if (!has_subnet) detachment.errors.push_back(subnet.error());
-  Installation installation = InstallationOf(plan.data_root);
   bool is_clean = has_subnet;
   if (has_subnet)
     is_clean &= Undo(&detachment, "firewall", [&] { return RemoveRules(plan, subnet.value()); });
-  is_clean &= Undo(&detachment, "link", [&] { return RemoveLink(plan, installation, end); });
+  std::string host_interface = HostInterfaceName(InstallationOf(data_root_), plan.eni_id);
+  is_clean &= Undo(&detachment, "link", [&] { return DetachEni(host_interface); });
   // An address something still answers to must not be handed out again: the lease stays until a
   // repeated Detach has removed the rest.
   if (is_clean)
@@ -136,10 +126,17 @@ Detachment Detach(const NetworkPlan& plan, EniEnd end) {
   return detachment;
 }
 
-Result<> RemoveSubnet(const std::string& data_root) {
-  Netlink netlink = TRY(Netlink::Open());
-  Result<> bridge = RemoveBridge(data_root, netlink);
-  Result<> tables = RemoveTables(InstallationOf(data_root));
+Result<std::vector<std::string>> Network::ListElements() {
+  Result<Subnet> subnet = LoadSubnet(data_root_);
+  bool is_unused = !subnet.ok() && subnet.error().code() == Code::kNotFound;
+  if (is_unused) return std::vector<std::string>();
+  Subnet loaded = TRY(std::move(subnet));
+  return Firewall(loaded, nftables_).ListElements();
+}
+
+Result<> Network::RemoveSubnet() {
+  Result<> bridge = RemoveBridge(data_root_, netlink_);
+  Result<> tables = RemoveTables(InstallationOf(data_root_), nftables_);
   return bridge.ok() ? tables : bridge;
 }
 

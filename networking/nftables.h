@@ -2,7 +2,8 @@
 //
 // Elements are added and removed in transactions of exactly the elements given, whatever else the
 // sets hold. Each operation is a failpoint, "nft.<operation>". Private to networking; one owner,
-// one thread; acts in the network namespace it was opened in.
+// one thread; acts in the network namespace it was opened in. Keep it open while there is work to
+// wait for: closing it waits (10 ms) for the kernel to free whatever anybody has just removed.
 #pragma once
 
 #include <cstdint>
