@@ -1,0 +1,207 @@
+#include "images/decompress.h"
+
+// igzip_lib.h of ISA-L 2.30 lacks the guard that later ones have.
+extern "C" {
+#include <isa-l/igzip_lib.h>
+}
+#include <zstd.h>
+
+#include <string>
+
+#include "images/limits.h"
+
+namespace skiff::images {
+
+// Turns pieces of the compressed stream into pieces of the plain one.
+class DecompressedSource::Decoder {
+ public:
+  virtual ~Decoder() = default;
+  // Takes from `input` and hands out what that gave, perhaps nothing yet.
+  virtual Result<std::string_view> Decode(std::string_view* input) = 0;
+  // The input is at its end: an error when that is in the middle of something.
+  virtual Result<> End() const = 0;
+
+ protected:
+  std::unique_ptr<char[]> buffer_{new char[kSourceChunk]};
+};
+
+namespace {
+
+using Decoder = DecompressedSource::Decoder;
+
+const char* DescribeInflate(int code) {
+  switch (code) {
+    case ISAL_INVALID_BLOCK:
+      return "a block of unknown type";
+    case ISAL_INVALID_SYMBOL:
+      return "an invalid symbol";
+    case ISAL_INVALID_LOOKBACK:
+      return "a reference to before the start";
+    case ISAL_INVALID_WRAPPER:
+      return "an invalid header";
+    case ISAL_UNSUPPORTED_METHOD:
+      return "an unknown method";
+    case ISAL_INCORRECT_CHECKSUM:
+      return "a wrong checksum";
+    default:
+      return "corrupt data";
+  }
+}
+
+class GzipDecoder : public Decoder {
+ public:
+  GzipDecoder() : state_(new inflate_state) { StartMember(); }
+
+  Result<std::string_view> Decode(std::string_view* input) override {
+    if (is_between_members_) {
+      // What an earlier piece began, this one continues: the first byte of a member tells.
+      if (input->front() != '\x1f') return Error(Code::kInvalid, "gzip: garbage after the end");
+      StartMember();
+    }
+    // ISA-L only reads what it is given.
+    state_->next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(input->data()));
+    state_->avail_in = static_cast<uint32_t>(input->size());
+    state_->next_out = reinterpret_cast<uint8_t*>(buffer_.get());
+    state_->avail_out = static_cast<uint32_t>(kSourceChunk);
+    int code = isal_inflate(state_.get());
+    if (code < 0) return Error(Code::kInvalid, std::string("gzip: ") + DescribeInflate(code));
+    input->remove_prefix(input->size() - state_->avail_in);
+    is_between_members_ = state_->block_state == ISAL_BLOCK_FINISH;
+    return std::string_view(buffer_.get(), kSourceChunk - state_->avail_out);
+  }
+
+  Result<> End() const override {
+    if (is_between_members_) return {};
+    return Error(Code::kInvalid, "gzip: ends in the middle of the data");
+  }
+
+ private:
+  void StartMember() {
+    isal_inflate_init(state_.get());
+    state_->crc_flag = ISAL_GZIP;  // header, checksum and length are read and checked
+    is_between_members_ = false;
+  }
+
+  std::unique_ptr<inflate_state> state_;
+  bool is_between_members_ = false;
+};
+
+class ZstdDecoder : public Decoder {
+ public:
+  ZstdDecoder() : context_(ZSTD_createDCtx()) {
+    ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, kZstdWindowLog);
+  }
+
+  Result<std::string_view> Decode(std::string_view* input) override {
+    ZSTD_inBuffer in{input->data(), input->size(), 0};
+    ZSTD_outBuffer out{buffer_.get(), kSourceChunk, 0};
+    size_t code = ZSTD_decompressStream(context_.get(), &out, &in);
+    if (ZSTD_isError(code)) {
+      return Error(Code::kInvalid, std::string("zstd: ") + ZSTD_getErrorName(code));
+    }
+    input->remove_prefix(in.pos);
+    is_between_frames_ = code == 0;
+    return std::string_view(buffer_.get(), out.pos);
+  }
+
+  Result<> End() const override {
+    if (is_between_frames_) return {};
+    return Error(Code::kInvalid, "zstd: ends in the middle of the data");
+  }
+
+ private:
+  struct Free {
+    void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+  };
+  std::unique_ptr<ZSTD_DCtx, Free> context_;
+  bool is_between_frames_ = false;
+};
+
+std::unique_ptr<Decoder> MakeDecoder(Compression compression) {
+  switch (compression) {
+    case Compression::kNone:
+      return nullptr;
+    case Compression::kGzip:
+      return std::make_unique<GzipDecoder>();
+    case Compression::kZstd:
+      return std::make_unique<ZstdDecoder>();
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::string_view CompressionName(Compression compression) {
+  switch (compression) {
+    case Compression::kNone:
+      return "none";
+    case Compression::kGzip:
+      return "gzip";
+    case Compression::kZstd:
+      return "zstd";
+  }
+  return "none";
+}
+
+Result<Compression> DetectCompression(std::string_view first_bytes) {
+  using namespace std::string_view_literals;  // NOLINT(google-build-using-namespace): literals
+  if (first_bytes.starts_with("\x1f\x8b"sv)) return Compression::kGzip;
+  if (first_bytes.starts_with("\x28\xb5\x2f\xfd"sv)) return Compression::kZstd;
+  // A skippable frame of zstd: 0x184D2A50 to 5F, little-endian.
+  if (first_bytes.size() >= 4 && (first_bytes[0] & '\xf0') == '\x50' &&
+      first_bytes.substr(1, 3) == "\x2a\x4d\x18"sv) {
+    return Compression::kZstd;
+  }
+  for (auto [magic, name] : {std::pair("\xfd\x37zXZ\0"sv, "xz"), std::pair("BZh9"sv, "bzip2"),
+                             std::pair("\x04\x22\x4d\x18"sv, "lz4")}) {
+    if (!first_bytes.starts_with(magic)) continue;
+    return Error(Code::kInvalid, std::string("compressed with ") + name +
+                                     ", which is not supported (gzip and zstd are)");
+  }
+  return Compression::kNone;
+}
+
+DecompressedSource::DecompressedSource(ByteSource* input, std::string_view first,
+                                       Compression compression)
+    : input_(input), piece_(first), compression_(compression), decoder_(MakeDecoder(compression)) {}
+
+DecompressedSource::~DecompressedSource() = default;
+
+Result<std::unique_ptr<DecompressedSource>> DecompressedSource::Open(ByteSource* input) {
+  std::string_view first = TRY(input->Next());
+  Compression compression = TRY(DetectCompression(first));
+  return std::unique_ptr<DecompressedSource>(new DecompressedSource(input, first, compression));
+}
+
+Result<std::string_view> DecompressedSource::Next() {
+  if (!decoder_) {
+    if (!piece_.empty()) return std::exchange(piece_, {});
+    return input_->Next();
+  }
+  for (;;) {
+    // Even without new input a decoder may hold back output that did not fit the last time.
+    bool is_at_end = false;
+    if (piece_.empty()) {
+      piece_ = TRY(input_->Next());
+      is_at_end = piece_.empty();
+    }
+    if (is_at_end && decoder_->End().ok()) return std::string_view();
+    size_t before = piece_.size();
+    std::string_view plain = TRY(decoder_->Decode(&piece_));
+    if (!plain.empty()) return plain;
+    if (is_at_end) {
+      TRY(decoder_->End());
+      return std::string_view();
+    }
+    if (piece_.size() == before) return Error(Code::kInternal, "the decoder makes no progress");
+  }
+}
+
+uint64_t DecompressedSource::Skip(uint64_t count) {
+  if (decoder_) return 0;
+  uint64_t from_piece = std::min<uint64_t>(count, piece_.size());
+  piece_.remove_prefix(static_cast<size_t>(from_piece));
+  return from_piece + input_->Skip(count - from_piece);
+}
+
+}  // namespace skiff::images

@@ -1,0 +1,242 @@
+#include "images/layer_tree.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <set>
+
+#include "images/limits.h"
+#include "isolation/base/text.h"
+#include "isolation/sys/file.h"
+#include "isolation/sys/inode.h"
+
+namespace skiff::images {
+namespace {
+
+constexpr mode_t kImplicitMode = 0755;
+
+bool IsAbsent(const Error& error) {
+  return error.sys_errno() == ENOENT || error.sys_errno() == ENOTDIR;
+}
+
+std::string Below(const std::string& directory, std::string_view name) {
+  std::string path = directory;
+  if (!path.empty()) path += '/';
+  return path.append(name);
+}
+
+// "." for the root, as the system calls want it.
+std::string Relative(const std::string& clean) { return clean.empty() ? "." : clean; }
+
+Result<std::optional<struct stat>> StatIfThere(int dirfd, const std::string& path) {
+  Result<struct stat> info = sys::Stat(dirfd, path);
+  if (info.ok()) return std::optional(info.value());
+  if (IsAbsent(info.error())) return std::optional<struct stat>();
+  return std::move(info).error();
+}
+
+bool IsOpaque(int layer, const std::string& path) {
+  Result<std::string> value = sys::GetXattr(layer, path, kOpaqueXattr);
+  return value.ok() && value.value() == "y";
+}
+
+}  // namespace
+
+Result<std::string> CleanName(std::string_view name) {
+  std::vector<std::string_view> kept;
+  for (std::string_view component : Split(name, '/')) {
+    if (component.empty() || component == ".") continue;
+    if (component != "..") {
+      kept.push_back(component);
+    } else if (kept.empty()) {
+      return Error(Code::kInvalid, "the name leads out of the layer");
+    } else {
+      kept.pop_back();
+    }
+  }
+  std::string clean;
+  for (std::string_view component : kept) clean = Below(clean, component);
+  return clean;
+}
+
+std::pair<std::string, std::string> SplitName(const std::string& clean) {
+  size_t slash = clean.rfind('/');
+  if (slash == std::string::npos) return {"", clean};
+  return {clean.substr(0, slash), clean.substr(slash + 1)};
+}
+
+bool IsWhiteout(const struct stat& info) { return S_ISCHR(info.st_mode) && info.st_rdev == 0; }
+
+bool IsForbiddenXattr(std::string_view name) {
+  return name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.") ||
+         name == "security.selinux" || name == "security.ima" || name == "security.evm";
+}
+
+Result<> LowerLayers::Add(const std::string& directory) {
+  UniqueFd layer = TRY(sys::OpenDirectory(AT_FDCWD, directory));
+  layers_.insert(layers_.begin(), std::move(layer));
+  return {};
+}
+
+Result<std::optional<LowerLayers::Found>> LowerLayers::Find(const std::string& clean) const {
+  std::vector<std::string_view> components;
+  if (!clean.empty()) components = Split(clean, '/');
+  for (const UniqueFd& layer : layers_) {
+    struct stat info = TRY(sys::StatFd(layer.get()));
+    std::string path;
+    bool is_there = true;
+    bool is_last_word = false;  // layers further down do not show through here
+    for (size_t i = 0; i < components.size(); ++i) {
+      path = Below(path, components[i]);
+      std::optional<struct stat> next = TRY(StatIfThere(layer.get(), path));
+      if (!next) {
+        is_there = false;
+        break;
+      }
+      if (IsWhiteout(*next)) return std::optional<Found>();
+      bool is_end = i + 1 == components.size();
+      if (!S_ISDIR(next->st_mode) && !is_end) return std::optional<Found>();
+      is_last_word |= !is_end && IsOpaque(layer.get(), path);
+      info = *next;
+    }
+    if (is_there) return std::optional(Found{layer.get(), info});
+    if (is_last_word) break;
+  }
+  return std::optional<Found>();
+}
+
+Result<std::vector<std::string>> LowerLayers::RootNames() const {
+  std::set<std::string> all;
+  for (const UniqueFd& layer : layers_) {
+    std::vector<std::string> names = TRY(sys::ListDirectory(layer.get(), "."));
+    all.insert(names.begin(), names.end());
+  }
+  return std::vector<std::string>(all.begin(), all.end());
+}
+
+Result<LayerTree::Place> LayerTree::Locate(const std::string& clean) {
+  auto [parent, name] = SplitName(clean);
+  int fd = TRY(LocateDirectory(parent));
+  return Place{fd, name};
+}
+
+Result<int> LayerTree::LocateDirectory(const std::string& clean) {
+  if (clean.empty()) return root_;
+  if (current_name_ == clean) return current_.get();
+  Result<UniqueFd> opened = sys::OpenInRoot(root_, clean, O_PATH | O_DIRECTORY);
+  if (!opened.ok() && IsAbsent(opened.error())) {
+    std::string resolved = TRY(MakeParents(clean));
+    opened = sys::OpenInRoot(root_, Relative(resolved), O_PATH | O_DIRECTORY);
+  }
+  current_ = TRY(std::move(opened));
+  current_name_ = clean;
+  return current_.get();
+}
+
+// Walks `clean` as the kernel would in a chroot, making what is missing, and answers the path
+// without symlinks. What is no directory gives way to one, as a later entry does to an earlier.
+Result<std::string> LayerTree::MakeParents(const std::string& clean) {
+  std::vector<std::string> pending;  // the next component last
+  auto push = [&](std::string_view path) {
+    std::vector<std::string_view> components = Split(path, '/');
+    for (auto it = components.rbegin(); it != components.rend(); ++it) pending.emplace_back(*it);
+  };
+  push(clean);
+  std::string resolved;
+  size_t symlinks = 0;
+  while (!pending.empty()) {
+    std::string component = std::move(pending.back());
+    pending.pop_back();
+    TRY(StepInto(component, &resolved, &pending, &symlinks));
+  }
+  return resolved;
+}
+
+Result<> LayerTree::StepInto(const std::string& component, std::string* resolved,
+                             std::vector<std::string>* pending, size_t* symlinks) {
+  if (component.empty() || component == ".") return {};
+  if (component == "..") {
+    *resolved = SplitName(*resolved).first;
+    return {};
+  }
+  std::string path = Below(*resolved, component);
+  std::optional<struct stat> info = TRY(StatIfThere(root_, path));
+  if (!info) {
+    TRY(MakeImplicit(path, false));
+  } else if (S_ISLNK(info->st_mode)) {
+    if (++*symlinks > kMaxSymlinks) return Error(Code::kInvalid, "too many symlinks");
+    std::string target = TRY(sys::ReadLink(root_, path));
+    if (target.starts_with('/')) resolved->clear();
+    std::vector<std::string_view> components = Split(target, '/');
+    for (auto it = components.rbegin(); it != components.rend(); ++it) pending->emplace_back(*it);
+    return {};
+  } else if (!S_ISDIR(info->st_mode)) {
+    TRY(sys::Unlink(root_, path));
+    TRY(MakeImplicit(path, true));
+  }
+  *resolved = path;
+  return {};
+}
+
+// `is_opaque`: something that hid what is beneath stood here before.
+Result<> LayerTree::MakeImplicit(const std::string& resolved, bool is_opaque) {
+  TRY(sys::MakeDirectory(root_, resolved, kImplicitMode));
+  TRY(sys::Chown(root_, resolved, 0, 0));
+  TRY(sys::Chmod(root_, resolved, kImplicitMode));
+  TRY(RememberTime(resolved, timespec{}));
+  if (is_opaque) return sys::SetXattr(root_, resolved, kOpaqueXattr, "y");
+  return InheritDirectory(resolved);
+}
+
+Result<> LayerTree::InheritDirectory(const std::string& clean) {
+  std::optional<LowerLayers::Found> found = TRY(lower_->Find(clean));
+  if (!found || !S_ISDIR(found->info.st_mode)) return {};
+  const struct stat& info = found->info;
+  std::string path = Relative(clean);
+  if (info.st_uid != 0 || info.st_gid != 0 || (info.st_mode & 07777) != kImplicitMode) {
+    TRY(sys::Chown(root_, path, info.st_uid, info.st_gid));
+    TRY(sys::Chmod(root_, path, info.st_mode & 07777));
+    RelyOnLower();
+  }
+  std::vector<std::string> names = TRY(sys::ListXattrs(found->layer, path));
+  for (const std::string& name : names) {
+    if (IsForbiddenXattr(name)) continue;
+    std::string value = TRY(sys::GetXattr(found->layer, path, name));
+    TRY(sys::SetXattr(root_, path, name, value));
+    RelyOnLower();
+  }
+  return {};
+}
+
+Result<> LayerTree::Clear(const Place& place) {
+  // What goes may be the directory that is open, or a symlink on the way to it.
+  current_name_.reset();
+  return sys::RemoveTree(place.parent, place.name);
+}
+
+Result<> LayerTree::RememberTime(const std::string& clean, const timespec& time) {
+  times_bytes_ += clean.size() + sizeof(times_[0]);
+  if (times_bytes_ > kMaxDirectoryNames) {
+    return Error(Code::kExhausted, "too many directories in one layer");
+  }
+  times_.emplace_back(clean, time);
+  return {};
+}
+
+Result<> LayerTree::ApplyTimes() {
+  for (const auto& [clean, time] : times_) {
+    Result<UniqueFd> directory =
+        sys::OpenInRoot(root_, Relative(clean), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (directory.ok()) {
+      TRY(sys::SetTimesFd(directory.value().get(), time));
+      continue;
+    }
+    // A later entry took its place.
+    bool is_gone = IsAbsent(directory.error()) || directory.error().sys_errno() == ELOOP;
+    if (!is_gone) return std::move(directory).error();
+  }
+  return {};
+}
+
+}  // namespace skiff::images

@@ -1,0 +1,89 @@
+// The directory a layer is unpacked into: finds the place of a name, makes the parents it lacks,
+// and clears what stands in the way. Also the layers beneath, to look things up in. Private to
+// images/. One thread; nobody else changes the directory meanwhile.
+#pragma once
+
+#include <sys/stat.h>
+#include <time.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "isolation/base/result.h"
+#include "isolation/base/unique_fd.h"
+
+namespace skiff::images {
+
+inline constexpr char kOpaqueXattr[] = "trusted.overlay.opaque";
+
+// Without "/" at either end, "." or "..": "" is the root. A name that climbs out is an error.
+Result<std::string> CleanName(std::string_view name);
+std::pair<std::string, std::string> SplitName(const std::string& clean);  // parent, last component
+
+bool IsWhiteout(const struct stat& info);
+
+// Attributes that steer overlayfs or the host's own security modules are not an image's to set.
+bool IsForbiddenXattr(std::string_view name);
+
+// The layers beneath, as overlayfs would merge them; symlinks are not followed.
+class LowerLayers {
+ public:
+  struct Found {
+    int layer;  // borrowed descriptor
+    struct stat info;
+  };
+  Result<> Add(const std::string& directory);  // base first
+  bool empty() const { return layers_.empty(); }
+  Result<std::optional<Found>> Find(const std::string& clean) const;
+  Result<std::vector<std::string>> RootNames() const;
+
+ private:
+  std::vector<UniqueFd> layers_;
+};
+
+class LayerTree {
+ public:
+  struct Place {
+    int parent;  // borrowed from the tree until the next Locate
+    std::string name;
+  };
+
+  LayerTree(int root, const LowerLayers* lower) : root_(root), lower_(lower) {}
+
+  // Where `clean` (not the root) belongs. Missing parents are made.
+  Result<Place> Locate(const std::string& clean);
+  // The directory `clean` itself, made when it is missing. Borrowed like Place::parent.
+  Result<int> LocateDirectory(const std::string& clean);
+  // Removes what stands at a place, if anything.
+  Result<> Clear(const Place& place);
+  // Owner, mode and attributes as the layers beneath have them, when they differ from 0755 root.
+  Result<> InheritDirectory(const std::string& clean);
+
+  Result<> RememberTime(const std::string& clean, const timespec& time);
+  // Last of all: writing into a directory changes its time.
+  Result<> ApplyTimes();
+
+  int root() const { return root_; }
+  bool relies_on_lower() const { return relies_on_lower_; }
+  void RelyOnLower() { relies_on_lower_ = true; }
+
+ private:
+  Result<std::string> MakeParents(const std::string& clean);
+  Result<> StepInto(const std::string& component, std::string* resolved,
+                    std::vector<std::string>* pending, size_t* symlinks);
+  Result<> MakeImplicit(const std::string& resolved, bool is_opaque);
+
+  int root_;
+  const LowerLayers* lower_;
+  bool relies_on_lower_ = false;
+  // Entries mostly follow in the directory of the one before.
+  std::optional<std::string> current_name_;
+  UniqueFd current_;
+  std::vector<std::pair<std::string, timespec>> times_;
+  size_t times_bytes_ = 0;
+};
+
+}  // namespace skiff::images

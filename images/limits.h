@@ -1,0 +1,34 @@
+// The limits of images: how big each thing that comes from an image may be.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "isolation/base/bytes.h"
+
+namespace skiff::images {
+
+inline constexpr size_t kMaxReferenceLength = 255;
+inline constexpr Bytes kMaxManifest = Bytes::MiB(4);  // manifests, indexes and configurations
+inline constexpr size_t kMaxIndexDepth = 4;           // indexes within indexes
+inline constexpr size_t kMaxIndexEntries = 4096;
+inline constexpr size_t kMaxLayers = 500;  // what overlayfs can stack
+inline constexpr size_t kMaxConfigStrings = 4096;
+
+inline constexpr size_t kMaxTarEntries = 1'000'000;  // headers of every kind
+inline constexpr size_t kMaxTarName = 4096;
+inline constexpr size_t kMaxPaxHeader = 1 << 20;
+inline constexpr size_t kMaxSparseSegments = 1 << 17;
+inline constexpr size_t kMaxXattrValue = 65536;
+inline constexpr size_t kMaxXattrs = 256;      // of one entry
+inline constexpr size_t kMaxPaxGlobals = 256;  // records in force at a time
+
+inline constexpr Bytes kMaxLayer = Bytes::GiB(256);     // uncompressed tar of one layer
+inline constexpr Bytes kMaxArchive = Bytes::GiB(256);   // an archive, uncompressed
+inline constexpr size_t kMaxDirectoryNames = 32 << 20;  // bytes of the names of directories
+inline constexpr size_t kMaxArchiveMembers = 65536;     // of an archive around layers
+inline constexpr size_t kMaxSymlinks = 40;              // followed for one name, as the kernel
+inline constexpr int kZstdWindowLog = 27;               // 128 MiB
+inline constexpr size_t kSourceChunk = 256 << 10;       // read, inflated and hashed at a time
+
+}  // namespace skiff::images

@@ -1,0 +1,60 @@
+// The files of the image store and the rules by which they change (the tree is drawn in store.h).
+// Private to images/. One thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "images/digest.h"
+#include "images/image_record.h"
+#include "images/store.h"
+#include "isolation/base/result.h"
+#include "isolation/base/unique_fd.h"
+
+namespace skiff::images {
+
+// A layer somebody keeps from being removed.
+struct HeldLayer {
+  UniqueFd lock;  // not valid: there is no such layer
+  uint64_t size = 0;
+};
+
+class StoreFiles {
+ public:
+  static Result<StoreFiles> Open(const std::string& data_root);
+
+  // The store's lock; what changes records, layers or blobs needs it.
+  Result<UniqueFd> LockAll() const;
+
+  Result<std::vector<ImageRecord>> LoadRecords() const;
+  Result<> StoreRecords(const std::vector<ImageRecord>& records) const;
+
+  Result<std::string> LoadBlob(const Digest& digest) const;  // verified
+  Result<> StoreBlob(const Digest& digest, std::string_view content) const;
+
+  std::string LayerPath(const std::string& directory) const;  // absolute, of fs
+  Result<HeldLayer> HoldLayer(const std::string& directory) const;
+  // Moves a complete layer in; when somebody was first, theirs stays and this one is left.
+  Result<> CommitLayer(int staging, const std::string& name, const std::string& directory) const;
+  Result<> SyncLayers() const;
+
+  // An empty directory beneath staging/, locked; its name goes into `name`.
+  Result<UniqueFd> MakeStaging(std::string* name) const;
+  std::string StagingPath(const std::string& name) const;  // absolute
+  Result<> RemoveStaging(const std::string& name) const;
+  // Staging directories whose maker is gone.
+  Result<> SweepStaging() const;
+  // Layers and blobs that no record names, except layers that somebody holds. Under LockAll.
+  Result<> SweepUnnamed(const std::vector<ImageRecord>& records) const;
+
+  Result<Image> LoadImage(const ImageRecord& record) const;
+
+ private:
+  Result<> SweepLayers(const std::vector<ImageRecord>& records) const;
+  Result<> RemoveLayer(const std::string& directory) const;
+
+  std::string path_;  // absolute
+  UniqueFd root_;
+};
+
+}  // namespace skiff::images

@@ -1,0 +1,36 @@
+// Applies one layer's tar to a directory that overlayfs can stack: whiteouts become character
+// devices 0:0, opaque marks become trusted.overlay.opaque, everything else becomes itself, with
+// owner, mode, times to the nanosecond and extended attributes. Needs root.
+//
+// Every name is resolved as if the directory were the root: symlinks among its parents lead
+// nowhere else, absolute names are relative, and names that climb out by ".." are refused. What the
+// tar leaves out gets fixed values, so that one tar always makes one tree: directories without an
+// entry are 0755, owned by root, of 1970. The last of several entries of one name wins.
+//
+// A layer may rely on those beneath it: a hard link to a file of theirs (copied up), a directory
+// that only they describe (owner and mode are taken over), an opaque root. The result says so,
+// because such a tree cannot be shared by images with other layers beneath. One thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "images/byte_source.h"
+#include "isolation/base/result.h"
+
+namespace skiff::images {
+
+struct UnpackedLayer {
+  uint64_t entries = 0;
+  uint64_t size = 0;            // bytes of the files' content
+  uint64_t refused_xattrs = 0;  // that the file system of the store does not take
+  bool relies_on_lower = false;
+};
+
+// Reads `tar` (not compressed) to its end. `directory` is an empty directory; `lower` are the
+// directories of the layers beneath, base first. After an error the directory holds a part.
+Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory,
+                                  const std::vector<std::string>& lower);
+
+}  // namespace skiff::images
