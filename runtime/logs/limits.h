@@ -1,0 +1,25 @@
+// The limits of a container's log.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "isolation/base/bytes.h"
+
+namespace skiff::runtime {
+
+inline constexpr Bytes kLogSegmentSize = Bytes::MiB(16);    // then the next one opens
+inline constexpr Bytes kDefaultLogSize = Bytes::GiB(1);     // of one container, index included
+inline constexpr Bytes kMinLogSize = Bytes::MiB(1);         // of one container
+inline constexpr uint64_t kMinSegmentsKept = 4;             // a small log has smaller segments
+inline constexpr uint32_t kMaxSegmentNumber = 999'999;      // six digits in the file name
+inline constexpr size_t kLogReadBuffer = 64 << 10;          // one batch at most
+inline constexpr size_t kLogBuffersPerStream = 2;           // one is read into, one is written
+inline constexpr Bytes kLogPipeCapacity = Bytes::KiB(256);  // asked for; the default is 64
+inline constexpr size_t kMaxLogStreams = 2;                 // at a time, of one container
+inline constexpr Bytes kDefaultLogBacklog = Bytes::MiB(1);  // non-blocking mode
+inline constexpr Bytes kMaxLogBacklog = Bytes::MiB(64);
+inline constexpr size_t kMaxLogLine = 256 << 10;  // longer lines are split
+inline constexpr size_t kMaxIndexChunk = 1024;    // records the reader takes at a time
+
+}  // namespace skiff::runtime

@@ -1,0 +1,268 @@
+#include "runtime/logs/log_writer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <random>
+#include <thread>
+
+#include "isolation/sys/pipe.h"
+#include "tests/unit/runtime/logs/log_test_support.h"
+
+namespace skiff::runtime {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+
+class LogWriterTest : public LogTest {};
+
+std::string RandomBytes(size_t size, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::string bytes(size, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random());
+  return bytes;
+}
+
+void WriteInChunks(const UniqueFd& fd, std::string_view data, size_t max_chunk, uint32_t seed) {
+  std::mt19937 random(seed);
+  while (!data.empty()) {
+    size_t size = std::min(data.size(), 1 + random() % max_chunk);
+    WriteOrDie(fd, data.substr(0, size));
+    data.remove_prefix(size);
+  }
+}
+
+TEST_P(LogWriterTest, BytesOutAreBytesInForAnyChunks) {
+  OpenWriter();
+  std::string expected;
+  for (size_t max_chunk : {1, 7, 100, 4096, 65536, 300000}) {
+    std::string data = RandomBytes(max_chunk < 100 ? 20'000 : 3'000'000, 1);
+    UniqueFd out = AddStream(LogStream::kStdout);
+    std::thread writer([&] {
+      WriteInChunks(out, data, max_chunk, 2);
+      out.Reset();
+    });
+    RunUntilDrained();
+    writer.join();
+    expected += data;
+  }
+  EXPECT_EQ(writer_->stats().stored_bytes, expected.size());
+  EXPECT_EQ(writer_->stats().lost_bytes, 0u);
+  EXPECT_EQ(drained_.count, 6);
+  StoredLog log = LoadLog(directory_.path());
+  EXPECT_TRUE(log.all == expected);
+  EXPECT_TRUE(log.bytes[LogStream::kStdout] == expected);
+  EXPECT_EQ(log.ends[LogStream::kStdout], 6);
+}
+
+TEST_P(LogWriterTest, TwoStreamsKeepTheirBytesApart) {
+  OpenWriter();
+  std::string out_data = RandomBytes(2'000'000, 3);
+  std::string err_data = RandomBytes(2'000'000, 4);
+  UniqueFd out = AddStream(LogStream::kStdout);
+  UniqueFd err = AddStream(LogStream::kStderr);
+  std::thread out_writer([&] { WriteInChunks(out, out_data, 9000, 5), out.Reset(); });
+  std::thread err_writer([&] { WriteInChunks(err, err_data, 9000, 6), err.Reset(); });
+  RunUntilDrained();
+  out_writer.join();
+  err_writer.join();
+  StoredLog log = LoadLog(directory_.path());
+  EXPECT_TRUE(log.bytes[LogStream::kStdout] == out_data);
+  EXPECT_TRUE(log.bytes[LogStream::kStderr] == err_data);
+  EXPECT_EQ(drained_.count, 1);
+}
+
+TEST_P(LogWriterTest, StreamsAreStoredInOrderOfArrival) {
+  OpenWriter();
+  UniqueFd out = AddStream(LogStream::kStdout);
+  UniqueFd err = AddStream(LogStream::kStderr);
+  WriteOrDie(out, "one ");
+  RunUntilStored(4);
+  WriteOrDie(err, "two ");
+  RunUntilStored(8);
+  WriteOrDie(out, "three");
+  RunUntilStored(13);
+  EXPECT_EQ(LoadLog(directory_.path()).all, "one two three");
+}
+
+TEST_P(LogWriterTest, FullSegmentsAreFollowedByTheNext) {
+  OpenWriter({.max_bytes = Bytes::MiB(64)});
+  UniqueFd out = AddStream(LogStream::kStdout);
+  std::string data = RandomBytes(40 << 20, 7);
+  std::thread writer([&] { WriteOrDie(out, data), out.Reset(); });
+  RunUntilDrained();
+  writer.join();
+  StoredLog log = LoadLog(directory_.path());
+  EXPECT_EQ(log.segments, 3u);
+  EXPECT_TRUE(log.all == data);
+  struct stat info {};
+  ASSERT_EQ(stat((directory_.path() + "/000001.log").c_str(), &info), 0);
+  EXPECT_LE(static_cast<uint64_t>(info.st_size), kLogSegmentSize.count());
+}
+
+TEST_P(LogWriterTest, TheOldestSegmentsGoWhenTheLogIsFullAndAreCounted) {
+  OpenWriter({.max_bytes = kMinLogSize});
+  UniqueFd out = AddStream(LogStream::kStdout);
+  std::string data = RandomBytes(5 << 20, 8);
+  std::thread writer([&] { WriteOrDie(out, data), out.Reset(); });
+  RunUntilDrained();
+  writer.join();
+  StoredLog log = LoadLog(directory_.path());
+  EXPECT_TRUE(data.ends_with(log.all));
+  size_t on_disk = log.all.size() + log.records * IndexRecord::kSize;
+  EXPECT_LE(on_disk, kMinLogSize.count());
+  EXPECT_GE(log.all.size(), kMinLogSize.count() / 2);
+  EXPECT_GE(writer_->stats().removed_bytes + log.all.size(), data.size());
+  EXPECT_EQ(writer_->stats().lost_bytes, 0u);
+}
+
+TEST_P(LogWriterTest, DrainReadsWhatIsThereWhenAnotherProcessHoldsThePipe) {
+  OpenWriter();
+  UniqueFd out = AddStream(LogStream::kStdout);
+  UniqueFd held(fcntl(out.get(), F_DUPFD_CLOEXEC, 0));
+  std::string data = RandomBytes(200'000, 9);  // more than one read, all of it in the pipe
+  WriteOrDie(out, data);
+  out.Reset();
+  writer_->Drain(milliseconds(0));
+  RunUntilDrained();
+  EXPECT_TRUE(LoadLog(directory_.path()).all == data);
+  EXPECT_EQ(drained_.count, 1);
+  // Closed: the process that was left behind cannot fill a pipe nobody reads.
+  signal(SIGPIPE, SIG_IGN);
+  EXPECT_EQ(write(held.get(), "x", 1), -1);
+  EXPECT_EQ(errno, EPIPE);
+}
+
+TEST_P(LogWriterTest, DrainEndsAtOnceWhenThePipesEnd) {
+  OpenWriter();
+  UniqueFd out = AddStream(LogStream::kStdout);
+  WriteOrDie(out, "last words");
+  out.Reset();
+  writer_->Drain(std::chrono::hours(1));
+  RunUntilDrained();
+  EXPECT_EQ(LoadLog(directory_.path()).all, "last words");
+  EXPECT_FALSE(loop_->has_pending());
+}
+
+TEST_P(LogWriterTest, DrainEndsAgainstAnEndlessWriter) {
+  OpenWriter();
+  UniqueFd out = AddStream(LogStream::kStdout);
+  signal(SIGPIPE, SIG_IGN);
+  std::thread endless([&] {
+    std::string line(4000, 'x');
+    while (sys::WriteAll(out.get(), line, "pipe").ok()) {
+    }
+  });
+  RunUntilStored(1 << 20);
+  writer_->Drain(milliseconds(1));
+  RunUntilDrained();
+  endless.join();
+  EXPECT_GE(LoadLog(directory_.path()).all.size(), size_t{1} << 20);
+}
+
+TEST_P(LogWriterTest, NonBlockingModeDropsAndCountsWhatTheBacklogCannotHold) {
+  OpenWriter({.mode = LogMode::kNonBlocking, .max_backlog = Bytes::KiB(64)});
+  UniqueFd out = AddStream(LogStream::kStdout);
+  std::string data = RandomBytes(8 << 20, 10);
+  std::thread writer([&] { WriteOrDie(out, data), out.Reset(); });
+  RunUntilDrained();
+  writer.join();
+  StoredLog log = LoadLog(directory_.path());
+  LogWriterStats stats = writer_->stats();
+  EXPECT_EQ(stats.stored_bytes + stats.lost_bytes, data.size());
+  EXPECT_EQ(log.all.size(), stats.stored_bytes);
+  EXPECT_EQ(log.lost[LogStream::kStdout], stats.lost_bytes);
+}
+
+TEST_P(LogWriterTest, ASecondWriterIsRefusedUntilTheFirstIsGone) {
+  OpenWriter();
+  auto second = LogWriter::Open(*loop_, directory_.Open(), {}, nullptr);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code(), Code::kConflict);
+  writer_.reset();
+  EXPECT_TRUE(LogWriter::Open(*loop_, directory_.Open(), {}, nullptr).ok());
+}
+
+TEST_P(LogWriterTest, ALaterWriterGoesOnWhereAnEarlierStopped) {
+  for (const char* text : {"first ", "second"}) {
+    OpenWriter();
+    UniqueFd out = AddStream(LogStream::kStdout);
+    WriteOrDie(out, text);
+    out.Reset();
+    RunUntilDrained();
+    writer_.reset();
+  }
+  StoredLog log = LoadLog(directory_.path());
+  EXPECT_EQ(log.all, "first second");
+  EXPECT_EQ(log.segments, 1u);
+}
+
+TEST_P(LogWriterTest, BytesWithoutAnIndexRecordGetOneFromTheNextWriter) {
+  OpenWriter();
+  UniqueFd out = AddStream(LogStream::kStderr);
+  WriteOrDie(out, "indexed ");
+  RunUntilStored(8);
+  out.Reset();
+  RunUntilDrained();
+  writer_.reset();
+  UniqueFd data(open((directory_.path() + "/000001.log").c_str(), O_WRONLY | O_APPEND));
+  WriteOrDie(data, "orphan");
+  UniqueFd index(open((directory_.path() + "/000001.idx").c_str(), O_WRONLY | O_APPEND));
+  WriteOrDie(index, "torn record");
+
+  OpenWriter();
+  StoredLog log = LoadLog(directory_.path());
+  EXPECT_EQ(log.bytes[LogStream::kStderr], "indexed orphan");
+}
+
+TEST_P(LogWriterTest, AKilledWriterLeavesAReadableLog) {
+  sys::Pipe pipe = std::move(sys::MakePipe()).value();
+  pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto loop =
+        GetParam() == "poll" ? sys::MakePollLoop() : std::move(sys::MakeIoUringLoop()).value();
+    auto writer = LogWriter::Open(*loop, directory_.Open(), {}, nullptr);
+    if (!writer.ok()) _exit(1);
+    writer_ = std::move(writer).value();
+    pipe.write_end.Reset();
+    if (!writer_->AddStream(std::move(pipe.read_end), LogStream::kStdout).ok()) _exit(1);
+    while (loop->RunOnce().ok()) {
+    }
+    _exit(1);
+  }
+  pipe.read_end.Reset();
+  signal(SIGPIPE, SIG_IGN);
+  std::string data = RandomBytes(6 << 20, 11);
+  WriteOrDie(pipe.write_end, std::string_view(data).substr(0, 5 << 20));
+  kill(child, SIGKILL);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+
+  OpenWriter();  // indexes what the dead one left
+  StoredLog log = LoadLog(directory_.path());
+  EXPECT_TRUE(data.starts_with(log.all));
+  EXPECT_GE(log.all.size(),
+            (size_t{5} << 20) - kLogPipeCapacity.count() - kLogBuffersPerStream * kLogReadBuffer);
+}
+
+TEST_P(LogWriterTest, OptionsOutsideTheLimitsAreRefused) {
+  auto small = LogWriter::Open(*loop_, directory_.Open(), {.max_bytes = Bytes(5)}, nullptr);
+  ASSERT_FALSE(small.ok());
+  EXPECT_THAT(small.error().message(), HasSubstr("max_bytes"));
+  auto large = LogWriter::Open(*loop_, directory_.Open(), {.max_backlog = Bytes::GiB(1)}, nullptr);
+  ASSERT_FALSE(large.ok());
+  EXPECT_THAT(large.error().message(), HasSubstr("max_backlog"));
+  EXPECT_TRUE(ListSegments(directory_.Open().get()).value().empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, LogWriterTest, testing::Values("io_uring", "poll"),
+                         [](const auto& param) { return param.param; });
+
+}  // namespace
+}  // namespace skiff::runtime
