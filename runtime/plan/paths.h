@@ -1,0 +1,51 @@
+// Where everything of an installation lives. Every name derives from the task id, so cleaning up
+// needs no memory.
+//
+//   <data root>                       /var/lib/skiff: survives a reboot
+//     images/ layers/ ...             images/store.h
+//     network/                        networking/subnet.h, lease_store.h
+//     cache/                          compiled seccomp programs
+//     tasks/<task id>/
+//       plan.json                     what the supervisor carries out
+//       definition.json               as the user gave it
+//       events                        append-only, one JSON line each (runtime/model/event.h)
+//       lock                          flock held by the supervisor as long as it lives
+//       supervisor.log                what the supervisor could only say to its standard error
+//       etc/hosts, resolv.conf, hostname    bound into the containers
+//       containers/<name>/upper, work       the writable layer
+//       logs/<name>/                  runtime/logs/segment.h
+//   <run root>                        /run/skiff: gone after a reboot
+//     tasks/<task id>/control.sock    runtime/supervisor/control.h
+//     mnt/                            empty; containers attach their root here, each in its own
+//     mount namespace
+//   <cgroup hierarchy>/skiff/<task id>/<container>    another installation: skiff-<hash of its data
+//   root>/...
+#pragma once
+
+#include <string>
+
+#include "runtime/model/ids.h"
+
+namespace skiff::runtime {
+
+inline constexpr const char* kDefaultDataRoot = "/var/lib/skiff";
+inline constexpr const char* kDefaultRunRoot = "/run/skiff";
+
+struct Roots {
+  std::string data = kDefaultDataRoot;
+  std::string run = kDefaultRunRoot;
+
+  std::string TasksDirectory() const { return data + "/tasks"; }
+  std::string TaskDirectory(const TaskId& id) const { return TasksDirectory() + "/" + id.text(); }
+  std::string RunDirectory(const TaskId& id) const { return run + "/tasks/" + id.text(); }
+  std::string ControlSocket(const TaskId& id) const { return RunDirectory(id) + "/control.sock"; }
+  std::string AttachPoint() const { return run + "/mnt"; }
+  std::string CacheDirectory() const { return data + "/cache"; }
+  // "skiff", or "skiff-<8 hex>" for another data root: two installations never share a group.
+  std::string CgroupRoot() const;
+};
+
+// "eni-<17 hex>", as EC2 writes them.
+std::string EniIdOf(const TaskId& id);
+
+}  // namespace skiff::runtime

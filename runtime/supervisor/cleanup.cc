@@ -1,0 +1,77 @@
+#include "runtime/supervisor/cleanup.h"
+
+#include <fcntl.h>
+
+#include "isolation/cgroup.h"
+#include "isolation/sys/file.h"
+#include "networking/network.h"
+#include "runtime/supervisor/task_network.h"
+
+namespace skiff::runtime {
+namespace {
+
+void Note(Result<> result, std::string_view what, std::vector<Error>* errors) {
+  if (!result.ok()) errors->push_back(std::move(result).error().Context(what));
+}
+
+Result<> RemoveCgroups(const TaskPlan& plan) {
+  isolation::CgroupHost host = TRY(isolation::CgroupHost::Discover());
+  return host.Remove(plan.cgroup);
+}
+
+void DetachNetwork(const TaskPlan& plan, networking::EniEnd end, std::vector<Error>* errors) {
+  if (plan.network_mode != NetworkMode::kAwsvpc) return;
+  networking::Detachment detached = networking::Detach(NetworkPlanOf(plan), end);
+  for (Error& error : detached.errors) errors->push_back(std::move(error).Context("network"));
+}
+
+}  // namespace
+
+std::vector<Error> CleanUpTask(const TaskPlan& plan, networking::EniEnd network_end) {
+  std::vector<Error> errors;
+  Note(RemoveCgroups(plan), "cgroups", &errors);
+  DetachNetwork(plan, network_end, &errors);
+  std::string directory = plan.roots.TaskDirectory(plan.id);
+  Note(sys::RemoveTree(AT_FDCWD, directory + "/containers"), "writable layers", &errors);
+  Note(sys::RemoveTree(AT_FDCWD, plan.roots.RunDirectory(plan.id)), "run directory", &errors);
+  return errors;
+}
+
+Result<UniqueFd> TryLockTask(const std::string& task_directory) {
+  UniqueFd fd = TRY(sys::Open(AT_FDCWD, task_directory + "/lock", O_RDWR | O_CREAT, 0600));
+  bool is_locked = TRY(sys::TryLock(fd.get(), sys::LockMode::kExclusive));
+  if (!is_locked) return UniqueFd();
+  return fd;
+}
+
+Result<> RecoverDeadTask(const TaskPlan& plan) {
+  std::vector<Error> errors = CleanUpTask(plan, networking::EniEnd::kDelete);
+  std::string directory = plan.roots.TaskDirectory(plan.id);
+  std::vector<Event> history = TRY(ReadEvents(directory));
+  EventLog log = TRY(EventLog::Open(directory));
+  for (const Error& error : errors) {
+    Event event;
+    event.type = EventType::kCleanupFailed;
+    event.text = error.message();
+    log.Append(std::move(event));
+  }
+  bool is_closed = !history.empty() && history.back().type == EventType::kTaskStopped;
+  if (!is_closed) {
+    Event stopped;
+    stopped.type = EventType::kTaskStopped;
+    stopped.stop_code = StopCode::kInfrastructureHealth;
+    stopped.reason = "The task's supervisor was lost";
+    for (const Event& event : history) {
+      if (event.type == EventType::kStopRequested && event.stop_code) {
+        stopped.stop_code = event.stop_code;
+        stopped.reason = event.reason;
+        break;  // the first cause
+      }
+    }
+    log.Append(std::move(stopped));
+  }
+  if (!errors.empty()) return std::move(errors.front());
+  return {};
+}
+
+}  // namespace skiff::runtime
