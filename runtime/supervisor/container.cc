@@ -1,0 +1,208 @@
+#include "runtime/supervisor/container.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+
+#include "isolation/base/clock.h"
+#include "isolation/base/log.h"
+#include "isolation/overlay.h"
+#include "isolation/sys/file.h"
+#include "runtime/supervisor/limits.h"
+
+namespace skiff::runtime {
+namespace {
+
+constexpr uint64_t kReadOnly = 1;  // MOUNT_ATTR_RDONLY
+
+isolation::CgroupLimits LimitsOf(const LimitsPlan& plan) {
+  return {plan.memory_max, plan.memory_low, plan.cpu_quota_us, plan.cpu_shares, plan.pids_max};
+}
+
+bool HasVariable(const std::vector<std::string>& environment, std::string_view prefix) {
+  for (const std::string& entry : environment) {
+    if (entry.compare(0, prefix.size(), prefix) == 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Container::Container(const ContainerPlan* plan, const TaskContext* context, Observer observer)
+    : plan_(plan),
+      context_(context),
+      observer_(std::move(observer)),
+      directory_(context->plan->roots.TaskDirectory(context->plan->id) + "/containers/" + plan->name) {}
+
+Container::~Container() = default;
+
+Result<UniqueFd> Container::PrepareRoot() {
+  TRY(sys::MakeDirectories(directory_ + "/upper", 0755));
+  TRY(sys::MakeDirectories(directory_ + "/work", 0755));
+  return isolation::MountOverlay({plan_->layers, directory_ + "/upper", directory_ + "/work"});
+}
+
+Result<> Container::OpenStreams() {
+  stream_ends_[0] = TRY(sys::Open(AT_FDCWD, "/dev/null", O_RDONLY));
+  if (!plan_->keep_logs) {
+    stream_ends_[1] = TRY(sys::Open(AT_FDCWD, "/dev/null", O_WRONLY));
+    stream_ends_[2] = TRY(sys::Open(AT_FDCWD, "/dev/null", O_WRONLY));
+    return {};
+  }
+  LogWriterOptions options;
+  options.mode = plan_->is_log_blocking ? LogMode::kBlocking : LogMode::kNonBlocking;
+  options.max_bytes = plan_->log_limit;
+  options.max_backlog = plan_->log_buffer;
+  std::string path = context_->plan->roots.TaskDirectory(context_->plan->id) + "/logs/" + plan_->name;
+  TRY(sys::MakeDirectories(path, 0700));
+  UniqueFd directory = TRY(sys::OpenDirectory(AT_FDCWD, path));
+  logs_ = TRY(LogWriter::Open(*context_->loop, std::move(directory), options, &logs_drained_));
+  sys::Pipe output = TRY(sys::MakePipe());
+  sys::Pipe errors = TRY(sys::MakePipe());
+  stream_ends_[1] = std::move(output.write_end);
+  stream_ends_[2] = std::move(errors.write_end);
+  TRY(logs_->AddStream(std::move(output.read_end), LogStream::kStdout));
+  TRY(logs_->AddStream(std::move(errors.read_end), LogStream::kStderr));
+  is_drained_ = false;
+  return {};
+}
+
+std::vector<isolation::MountSpec> Container::ResolverMounts() const {
+  std::vector<isolation::MountSpec> mounts;
+  std::string directory = context_->plan->roots.TaskDirectory(context_->plan->id) + "/etc/";
+  for (const char* name : {"hosts", "resolv.conf", "hostname"}) {
+    isolation::MountSpec mount;
+    mount.kind = isolation::MountSpec::Kind::kBind;
+    mount.source = directory + name;
+    mount.target = std::string("/etc/") + name;
+    // Writable as with Docker and Fargate, unless the whole root is read-only.
+    mount.attributes = plan_->is_readonly_root ? kReadOnly : 0;
+    mounts.push_back(std::move(mount));
+  }
+  return mounts;
+}
+
+Result<isolation::ContainerSpec> Container::MakeSpec(int root_mount) {
+  isolation::ContainerSpec spec;
+  spec.arguments = plan_->arguments;
+  spec.environment = plan_->environment;
+  spec.working_directory = plan_->working_directory;
+  spec.user = TRY(isolation::ResolveUserIn(root_mount, plan_->user));
+  if (!HasVariable(spec.environment, "HOME=")) spec.environment.push_back("HOME=" + spec.user.home);
+  if (!context_->hostname.empty() && !HasVariable(spec.environment, "HOSTNAME=")) {
+    spec.environment.push_back("HOSTNAME=" + context_->hostname);
+  }
+  spec.capabilities = isolation::SetsForUser(plan_->capabilities, spec.user.uid == 0);
+  seccomp_ = TRY(isolation::LoadDefaultSeccomp({.allow_ptrace = plan_->allow_ptrace},
+                                               context_->plan->roots.CacheDirectory()));
+  spec.seccomp = &seccomp_;
+  for (const RlimitPlan& limit : plan_->rlimits) spec.rlimits.push_back({limit.resource, limit.soft, limit.hard});
+  spec.oom_score_adj = 0;  // not the supervisor's
+  spec.hostname = context_->hostname;
+  spec.namespaces.join_network = context_->netns;
+  spec.root_mount = root_mount;
+  spec.attach_point = context_->plan->roots.AttachPoint();
+  spec.is_root_readonly = plan_->is_readonly_root;
+  AddStandardFilesystems(&spec);
+  std::vector<isolation::MountSpec> resolver = ResolverMounts();
+  spec.mounts.insert(spec.mounts.end(), resolver.begin(), resolver.end());
+  for (int i = 0; i < 3; ++i) spec.standard_fds[i] = stream_ends_[i].get();
+  return spec;
+}
+
+Result<StartedContainer> Container::Start(isolation::LaunchFailure* failure) {
+  StartedContainer started;
+  int64_t last = MonotonicNanoseconds();
+  auto mark = [&](const char* step) {
+    int64_t now = MonotonicNanoseconds();
+    started.steps.emplace_back(step, now - last);
+    last = now;
+  };
+  UniqueFd root = TRY(PrepareRoot());
+  mark("mount root");
+  cgroup_ = TRY(context_->cgroups->Create(context_->plan->cgroup + "/" + plan_->name, LimitsOf(plan_->limits),
+                                          &started.warnings));
+  mark("make cgroup");
+  TRY(OpenStreams());
+  isolation::ContainerSpec spec = TRY(MakeSpec(root.get()));
+  mark("prepare");
+  isolation::Launched launched = TRY(isolation::Launch(spec, &*cgroup_, failure));
+  for (UniqueFd& end : stream_ends_) end.Reset();
+  for (size_t step = 0; step < static_cast<size_t>(isolation::LaunchStep::kDone); ++step) {
+    started.steps.emplace_back(isolation::LaunchStepName(static_cast<isolation::LaunchStep>(step)),
+                               launched.step_nanoseconds[step]);
+  }
+  process_ = std::move(launched.process);
+  started.pid = process_.pid;
+  context_->loop->Poll(process_.pidfd.get(), POLLIN, sys::Repeat::kOnce, pidfd_ready_);
+  return started;
+}
+
+ContainerExit Container::DescribeExit(const sys::ExitStatus& status) const {
+  ContainerExit ended;
+  ended.code = status.ShellCode();
+  if (status.signal != 0) ended.signal = status.signal;
+  // A shell reports its killed child as 137 too; the kernel's count says whether memory was the cause.
+  ended.oom_killed = ended.code == kOutOfMemoryExitCode && cgroup_->Usage().oom_kills > 0;
+  if (ended.oom_killed) ended.reason = kOutOfMemoryReason;
+  return ended;
+}
+
+void Container::OnPidfd(int /*result*/, unsigned /*flags*/) {
+  Result<std::optional<sys::ExitStatus>> status = sys::WaitPidfd(process_.pidfd.get(), false);
+  if (status.ok() && !status.value().has_value()) {  // woken early: wait again
+    context_->loop->Poll(process_.pidfd.get(), POLLIN, sys::Repeat::kOnce, pidfd_ready_);
+    return;
+  }
+  ContainerExit ended;
+  if (status.ok()) {
+    ended = DescribeExit(*status.value());
+  } else {
+    ended.code = 255;
+    ended.reason = status.error().message();
+  }
+  process_.pidfd.Reset();
+  if (is_kill_pending_) context_->loop->Cancel(stop_timeout_);
+  // Processes that joined the cgroup from outside the pid namespace do not die with its init.
+  cgroup_->Kill().Ignore();
+  if (logs_ && !is_drained_) logs_->Drain(kDrainTimeout);
+  observer_.on_exit(*this, ended);
+}
+
+void Container::OnLogsDrained(int /*result*/, unsigned /*flags*/) {
+  is_drained_ = true;
+  observer_.on_drained(*this);
+}
+
+Result<> Container::Signal(int signal) {
+  if (!is_running()) return Error(Code::kConflict, "container " + plan_->name + " is not running");
+  return sys::SignalPidfd(process_.pidfd.get(), signal).Context("container " + plan_->name);
+}
+
+Result<> Container::Kill() {
+  if (!is_running()) return {};
+  return cgroup_->Kill();
+}
+
+void Container::Stop(std::chrono::seconds timeout) {
+  if (!is_running()) return;
+  if (timeout.count() == 0) {
+    observer_.on_kill(*this);
+    Kill().Ignore();
+    return;
+  }
+  sys::SignalPidfd(process_.pidfd.get(), plan_->stop_signal).Ignore();  // gone already: its exit is on the way
+  if (is_kill_pending_) return;
+  is_kill_pending_ = true;
+  context_->loop->Timeout(timeout, stop_timeout_);
+}
+
+void Container::OnStopTimeout(int result, unsigned /*flags*/) {
+  is_kill_pending_ = false;
+  if (result == -ECANCELED || !is_running()) return;
+  observer_.on_kill(*this);
+  Result<> killed = Kill();
+  if (!killed.ok()) Log(LogLevel::kError, killed.error().message());
+}
+
+}  // namespace skiff::runtime
