@@ -2,9 +2,10 @@
 
 #include <fcntl.h>
 
+#include <optional>
+
 #include "isolation/cgroup.h"
 #include "isolation/sys/file.h"
-#include "networking/network.h"
 #include "runtime/supervisor/task_network.h"
 
 namespace skiff::runtime {
@@ -19,18 +20,27 @@ Result<> RemoveCgroups(const TaskPlan& plan) {
   return host.Remove(plan.cgroup);
 }
 
-void DetachNetwork(const TaskPlan& plan, networking::EniEnd end, std::vector<Error>* errors) {
+void DetachNetwork(const TaskPlan& plan, networking::Network* network, std::vector<Error>* errors) {
   if (plan.network_mode != NetworkMode::kAwsvpc) return;
-  networking::Detachment detached = networking::Detach(NetworkPlanOf(plan), end);
+  std::optional<networking::Network> own;
+  if (network == nullptr) {
+    Result<networking::Network> opened = networking::Network::Open(plan.roots.data);
+    if (!opened.ok()) {
+      errors->push_back(std::move(opened).error().Context("network"));
+      return;
+    }
+    network = &own.emplace(std::move(opened).value());
+  }
+  networking::Detachment detached = network->Detach(NetworkPlanOf(plan));
   for (Error& error : detached.errors) errors->push_back(std::move(error).Context("network"));
 }
 
 }  // namespace
 
-std::vector<Error> CleanUpTask(const TaskPlan& plan, networking::EniEnd network_end) {
+std::vector<Error> CleanUpTask(const TaskPlan& plan, networking::Network* network) {
   std::vector<Error> errors;
   Note(RemoveCgroups(plan), "cgroups", &errors);
-  DetachNetwork(plan, network_end, &errors);
+  DetachNetwork(plan, network, &errors);
   std::string directory = plan.roots.TaskDirectory(plan.id);
   Note(sys::RemoveTree(AT_FDCWD, directory + "/containers"), "writable layers", &errors);
   Note(sys::RemoveTree(AT_FDCWD, plan.roots.RunDirectory(plan.id)), "run directory", &errors);
@@ -45,7 +55,7 @@ Result<UniqueFd> TryLockTask(const std::string& task_directory) {
 }
 
 Result<> RecoverDeadTask(const TaskPlan& plan) {
-  std::vector<Error> errors = CleanUpTask(plan, networking::EniEnd::kDelete);
+  std::vector<Error> errors = CleanUpTask(plan, nullptr);
   std::string directory = plan.roots.TaskDirectory(plan.id);
   std::vector<Event> history = TRY(ReadEvents(directory));
   EventLog log = TRY(EventLog::Open(directory));

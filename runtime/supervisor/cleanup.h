@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "isolation/base/result.h"
-#include "networking/eni.h"
+#include "networking/network.h"
 #include "runtime/plan/task_plan.h"
 #include "runtime/supervisor/event_log.h"
 
@@ -15,7 +15,8 @@ namespace skiff::runtime {
 
 // Kills, then removes: cgroups, network, writable layers, run directory. Every step runs whatever
 // the others did; what failed comes back. The task's record (plan, events, logs) stays.
-std::vector<Error> CleanUpTask(const TaskPlan& plan, networking::EniEnd network_end);
+// `network` is the supervisor's own, or null: then one is opened.
+std::vector<Error> CleanUpTask(const TaskPlan& plan, networking::Network* network);
 
 // For a task whose supervisor is gone without a word: cleans up and closes its event log. Requires
 // the task's lock.

@@ -6,6 +6,7 @@
 
 #include "isolation/base/clock.h"
 #include "isolation/base/log.h"
+#include "isolation/base/scope_exit.h"
 #include "isolation/overlay.h"
 #include "isolation/sys/file.h"
 #include "runtime/supervisor/limits.h"
@@ -32,7 +33,8 @@ Container::Container(const ContainerPlan* plan, const TaskContext* context, Obse
     : plan_(plan),
       context_(context),
       observer_(std::move(observer)),
-      directory_(context->plan->roots.TaskDirectory(context->plan->id) + "/containers/" + plan->name) {}
+      directory_(context->plan->roots.TaskDirectory(context->plan->id) + "/containers/" +
+                 plan->name) {}
 
 Container::~Container() = default;
 
@@ -53,7 +55,8 @@ Result<> Container::OpenStreams() {
   options.mode = plan_->is_log_blocking ? LogMode::kBlocking : LogMode::kNonBlocking;
   options.max_bytes = plan_->log_limit;
   options.max_backlog = plan_->log_buffer;
-  std::string path = context_->plan->roots.TaskDirectory(context_->plan->id) + "/logs/" + plan_->name;
+  std::string path =
+      context_->plan->roots.TaskDirectory(context_->plan->id) + "/logs/" + plan_->name;
   TRY(sys::MakeDirectories(path, 0700));
   UniqueFd directory = TRY(sys::OpenDirectory(AT_FDCWD, path));
   logs_ = TRY(LogWriter::Open(*context_->loop, std::move(directory), options, &logs_drained_));
@@ -62,8 +65,10 @@ Result<> Container::OpenStreams() {
   stream_ends_[1] = std::move(output.write_end);
   stream_ends_[2] = std::move(errors.write_end);
   TRY(logs_->AddStream(std::move(output.read_end), LogStream::kStdout));
-  TRY(logs_->AddStream(std::move(errors.read_end), LogStream::kStderr));
   is_drained_ = false;
+  Result<> added = logs_->AddStream(std::move(errors.read_end), LogStream::kStderr);
+  if (!added.ok()) stream_ends_[1].Reset();
+  TRY(std::move(added));
   return {};
 }
 
@@ -96,7 +101,8 @@ Result<isolation::ContainerSpec> Container::MakeSpec(int root_mount) {
   seccomp_ = TRY(isolation::LoadDefaultSeccomp({.allow_ptrace = plan_->allow_ptrace},
                                                context_->plan->roots.CacheDirectory()));
   spec.seccomp = &seccomp_;
-  for (const RlimitPlan& limit : plan_->rlimits) spec.rlimits.push_back({limit.resource, limit.soft, limit.hard});
+  for (const RlimitPlan& limit : plan_->rlimits)
+    spec.rlimits.push_back({limit.resource, limit.soft, limit.hard});
   spec.oom_score_adj = 0;  // not the supervisor's
   spec.hostname = context_->hostname;
   spec.namespaces.join_network = context_->netns;
@@ -120,14 +126,17 @@ Result<StartedContainer> Container::Start(isolation::LaunchFailure* failure) {
   };
   UniqueFd root = TRY(PrepareRoot());
   mark("mount root");
-  cgroup_ = TRY(context_->cgroups->Create(context_->plan->cgroup + "/" + plan_->name, LimitsOf(plan_->limits),
-                                          &started.warnings));
+  cgroup_ = TRY(context_->cgroups->Create(context_->plan->cgroup + "/" + plan_->name,
+                                          LimitsOf(plan_->limits), &started.warnings));
   mark("make cgroup");
   TRY(OpenStreams());
+  // Whatever comes, the process's ends must not stay open here: the logs end when their pipes do.
+  ScopeExit close_ends([&] {
+    for (UniqueFd& end : stream_ends_) end.Reset();
+  });
   isolation::ContainerSpec spec = TRY(MakeSpec(root.get()));
   mark("prepare");
   isolation::Launched launched = TRY(isolation::Launch(spec, &*cgroup_, failure));
-  for (UniqueFd& end : stream_ends_) end.Reset();
   for (size_t step = 0; step < static_cast<size_t>(isolation::LaunchStep::kDone); ++step) {
     started.steps.emplace_back(isolation::LaunchStepName(static_cast<isolation::LaunchStep>(step)),
                                launched.step_nanoseconds[step]);
@@ -142,7 +151,8 @@ ContainerExit Container::DescribeExit(const sys::ExitStatus& status) const {
   ContainerExit ended;
   ended.code = status.ShellCode();
   if (status.signal != 0) ended.signal = status.signal;
-  // A shell reports its killed child as 137 too; the kernel's count says whether memory was the cause.
+  // A shell reports its killed child as 137 too; the kernel's count says whether memory was the
+  // cause.
   ended.oom_killed = ended.code == kOutOfMemoryExitCode && cgroup_->Usage().oom_kills > 0;
   if (ended.oom_killed) ended.reason = kOutOfMemoryReason;
   return ended;
@@ -191,7 +201,8 @@ void Container::Stop(std::chrono::seconds timeout) {
     Kill().Ignore();
     return;
   }
-  sys::SignalPidfd(process_.pidfd.get(), plan_->stop_signal).Ignore();  // gone already: its exit is on the way
+  sys::SignalPidfd(process_.pidfd.get(), plan_->stop_signal)
+      .Ignore();  // gone already: its exit is on the way
   if (is_kill_pending_) return;
   is_kill_pending_ = true;
   context_->loop->Timeout(timeout, stop_timeout_);

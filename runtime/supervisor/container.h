@@ -1,6 +1,7 @@
 // One container of a task, from its plan to its exit: root file system, cgroup, streams, process.
 //
-// Lives on the supervisor's event loop and must outlive it (completions point here). One owner, one thread.
+// Lives on the supervisor's event loop and must outlive it (completions point here). One owner, one
+// thread.
 #pragma once
 
 #include <functional>

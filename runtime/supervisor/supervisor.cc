@@ -32,16 +32,20 @@ std::vector<ContainerRule> RulesOf(const TaskPlan& plan) {
   return rules;
 }
 
-// A container below everything else on a host that is short of memory, its supervisor last. Without the right to ask
-// for it the value stays, which is no reason to stop.
+// A container below everything else on a host that is short of memory, its supervisor last. Without
+// the right to ask for it the value stays, which is no reason to stop.
 void ProtectFromOom() {
-  sys::WriteControl(AT_FDCWD, "/proc/self/oom_score_adj", std::to_string(kSupervisorOomScore)).Ignore();
+  sys::WriteControl(AT_FDCWD, "/proc/self/oom_score_adj", std::to_string(kSupervisorOomScore))
+      .Ignore();
 }
 
 }  // namespace
 
 Supervisor::Supervisor(TaskPlan plan, UniqueFd lock, EventLog events)
-    : plan_(std::move(plan)), lock_(std::move(lock)), events_(std::move(events)), machine_(RulesOf(plan_)) {}
+    : plan_(std::move(plan)),
+      lock_(std::move(lock)),
+      events_(std::move(events)),
+      machine_(RulesOf(plan_)) {}
 
 Result<std::unique_ptr<Supervisor>> Supervisor::Open(const std::string& task_directory) {
   std::string text = TRY(sys::ReadFile(AT_FDCWD, task_directory + "/plan.json", kMaxPlanBytes));
@@ -50,21 +54,25 @@ Result<std::unique_ptr<Supervisor>> Supervisor::Open(const std::string& task_dir
     return Error(Code::kInvalid, "plan of task " + plan.id.text() + " lies in " + task_directory);
   }
   UniqueFd lock = TRY(TryLockTask(task_directory));
-  if (!lock.valid()) return Error(Code::kConflict, "task " + plan.id.text() + " has a supervisor already");
+  if (!lock.valid())
+    return Error(Code::kConflict, "task " + plan.id.text() + " has a supervisor already");
   EventLog events = TRY(EventLog::Open(task_directory));
-  return std::unique_ptr<Supervisor>(new Supervisor(std::move(plan), std::move(lock), std::move(events)));
+  return std::unique_ptr<Supervisor>(
+      new Supervisor(std::move(plan), std::move(lock), std::move(events)));
 }
 
 Result<> Supervisor::SetUpLoop() {
   signals_ = TRY(sys::MakeSignalFd({SIGTERM, SIGINT, SIGHUP}));
   signal(SIGPIPE, SIG_IGN);
   loop_ = TRY(sys::EventLoop::Create());
-  if (!loop_->fallback_reason().empty()) Warn("", "logs without io_uring: " + loop_->fallback_reason());
+  if (!loop_->fallback_reason().empty())
+    Warn("", "logs without io_uring: " + loop_->fallback_reason());
   loop_->Read(signals_.get(), signal_buffer_, sizeof(signal_buffer_), signal_ready_);
   TRY(sys::MakeDirectories(plan_.roots.run, 0755));
   TRY(sys::MakeDirectories(plan_.roots.AttachPoint(), 0755));
   TRY(sys::MakeDirectories(plan_.roots.RunDirectory(plan_.id), 0700));
-  control_ = std::make_unique<ControlServer>(loop_.get(), [this](const ControlRequest& r) { return OnRequest(r); });
+  control_ = std::make_unique<ControlServer>(
+      loop_.get(), [this](const ControlRequest& r) { return OnRequest(r); });
   return control_->Listen(plan_.roots.ControlSocket(plan_.id));
 }
 
@@ -72,9 +80,12 @@ Result<> Supervisor::SetUpLoop() {
 Result<> Supervisor::HoldLayers() {
   for (const ContainerPlan& container : plan_.containers) {
     for (const std::string& layer : container.layers) {
-      UniqueFd fd = TRY(sys::OpenDirectory(AT_FDCWD, layer + "/..").Context("container " + container.name));
+      UniqueFd fd =
+          TRY(sys::OpenDirectory(AT_FDCWD, layer + "/..").Context("container " + container.name));
       bool is_held = TRY(sys::TryLock(fd.get(), sys::LockMode::kShared));
-      if (!is_held) return Error(Code::kConflict, "container " + container.name + ": its image is being removed");
+      if (!is_held)
+        return Error(Code::kConflict,
+                     "container " + container.name + ": its image is being removed");
       held_layers_.push_back(std::move(fd));
     }
   }
@@ -86,20 +97,23 @@ Result<> Supervisor::SetUpCgroup() {
   std::vector<std::string> warnings;
   const LimitsPlan& limits = plan_.limits;
   TRY(cgroups_->Create(plan_.cgroup,
-                       {limits.memory_max, limits.memory_low, limits.cpu_quota_us, limits.cpu_shares, limits.pids_max},
+                       {limits.memory_max, limits.memory_low, limits.cpu_quota_us,
+                        limits.cpu_shares, limits.pids_max},
                        &warnings));
   for (const std::string& warning : warnings) Warn("", warning);
   return {};
 }
 
 void Supervisor::MakeContainers() {
-  context_ = {&plan_, &*cgroups_, network_->netns.valid() ? network_->netns.get() : -1, network_->hostname,
-              loop_.get()};
+  context_ = {&plan_, &*cgroups_, network_->netns.valid() ? network_->netns.get() : -1,
+              network_->hostname, loop_.get()};
   for (const ContainerPlan& container : plan_.containers) {
     Container::Observer observer;
     observer.on_exit = [this](Container& c, const ContainerExit& ended) { OnExit(c, ended); };
     observer.on_drained = [](Container&) {};  // the loop looks after every round
-    observer.on_kill = [this](Container& c) { Record(MakeEvent(EventType::kKillSent, c.plan().name)); };
+    observer.on_kill = [this](Container& c) {
+      Record(MakeEvent(EventType::kKillSent, c.plan().name));
+    };
     containers_.push_back(std::make_unique<Container>(&container, &context_, std::move(observer)));
     Event created = MakeEvent(EventType::kContainerCreated, container.name);
     created.image = container.image;
@@ -247,7 +261,8 @@ void Supervisor::OnExit(Container& container, const ContainerExit& ended) {
   Feed(input::ContainerExited{container.plan().name, ended.code});
 }
 
-void Supervisor::RequestStop(const std::string& reason, std::optional<std::chrono::seconds> timeout) {
+void Supervisor::RequestStop(const std::string& reason,
+                             std::optional<std::chrono::seconds> timeout) {
   if (timeout) stop_timeout_ = timeout;
   bool is_stopping = machine_.stop_cause().has_value();
   Feed(input::StopRequested{reason});
@@ -265,7 +280,8 @@ Result<> Supervisor::OnRequest(const ControlRequest& request) {
   }
   if (!request.container.empty()) {
     Container* container = Find(request.container);
-    if (container == nullptr) return Error(Code::kNotFound, "container " + request.container + ": not in this task");
+    if (container == nullptr)
+      return Error(Code::kNotFound, "container " + request.container + ": not in this task");
     return container->Signal(request.signal);
   }
   for (const auto& container : containers_) {
@@ -280,7 +296,8 @@ void Supervisor::OnSignal(int result, unsigned /*flags*/) {
     signalfd_siginfo info{};
     memcpy(&info, signal_buffer_, sizeof(info));
     // A hangup of a terminal is no reason to stop a task that outlives its command line.
-    if (info.ssi_signo != SIGHUP) RequestStop("Task stopped by a signal to its supervisor", std::nullopt);
+    if (info.ssi_signo != SIGHUP)
+      RequestStop("Task stopped by a signal to its supervisor", std::nullopt);
   }
   loop_->Read(signals_.get(), signal_buffer_, sizeof(signal_buffer_), signal_ready_);
 }
@@ -299,7 +316,8 @@ void Supervisor::Loop() {
     if (round.ok()) continue;
     // Without a loop nothing can be supervised any more; the cleanup kills what runs.
     Log(LogLevel::kError, round.error().message());
-    set_up_failure_ = StopCause{StopCode::kInfrastructureHealth, "supervisor: " + round.error().message()};
+    set_up_failure_ =
+        StopCause{StopCode::kInfrastructureHealth, "supervisor: " + round.error().message()};
     return;
   }
 }
@@ -308,8 +326,12 @@ bool Supervisor::TearDown() {
   loop_.reset();
   containers_.clear();
   control_.reset();
-  network_.reset();  // the last descriptor of the namespace: the kernel begins to take its link down
-  std::vector<Error> errors = CleanUpTask(plan_, networking::EniEnd::kNetnsGone);
+  networking::Network* network = nullptr;
+  if (network_) {
+    network_->netns.Reset();
+    if (network_->installation) network = &*network_->installation;
+  }
+  std::vector<Error> errors = CleanUpTask(plan_, network);
   for (const Error& error : errors) {
     Event event = MakeEvent(EventType::kCleanupFailed);
     event.text = error.message();
@@ -331,7 +353,8 @@ bool Supervisor::Run() {
     set_up_failure_ = StopCause{StopCode::kTaskFailedToStart,
                                 "ResourceInitializationError: " + ready.error().message()};
   }
-  StopCause cause = set_up_failure_ ? *set_up_failure_ : machine_.stop_cause().value_or(StopCause{});
+  StopCause cause =
+      set_up_failure_ ? *set_up_failure_ : machine_.stop_cause().value_or(StopCause{});
   if (!is_stop_noted_) {
     Event stop = MakeEvent(EventType::kStopRequested);
     stop.stop_code = cause.code;

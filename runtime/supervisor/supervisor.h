@@ -1,8 +1,10 @@
-// Carries out one TaskPlan, from the first namespace to the last removed directory: sets the task up, starts and stops
-// its containers as the TaskMachine decides, records everything as events, tears down in reverse.
+// Carries out one TaskPlan, from the first namespace to the last removed directory: sets the task
+// up, starts and stops its containers as the TaskMachine decides, records everything as events,
+// tears down in reverse.
 //
-// Knows no defaults and reads nothing from the network. One process a task, one thread, one loop; whoever started it may
-// go away. When it dies, the kernel kills the containers (PR_SET_PDEATHSIG) and cleanup.h does the rest from the plan.
+// Knows no defaults and reads nothing from the network. One process a task, one thread, one loop;
+// whoever started it may go away. When it dies, the kernel kills the containers (PR_SET_PDEATHSIG)
+// and cleanup.h does the rest from the plan.
 #pragma once
 
 #include <chrono>

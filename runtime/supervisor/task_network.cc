@@ -29,8 +29,9 @@ Result<> SetUpAwsvpc(const TaskPlan& plan, TaskNetwork* network) {
   int64_t begin = MonotonicNanoseconds();
   network->netns = TRY(sys::MakeNetworkNamespace());
   network->steps.push_back({"make network namespace", MonotonicNanoseconds() - begin});
+  network->installation = TRY(networking::Network::Open(plan.roots.data));
   networking::Attachment attached =
-      TRY(networking::Attach(NetworkPlanOf(plan), network->netns.get()));
+      TRY(network->installation->Attach(NetworkPlanOf(plan), network->netns.get()));
   network->address = attached.address.ToString();
   network->mac = attached.mac.ToString();
   network->hostname = networking::FargateHostname(attached.address);
@@ -64,7 +65,6 @@ Result<> SetUpHost(const TaskPlan& plan, TaskNetwork* network) {
 
 networking::NetworkPlan NetworkPlanOf(const TaskPlan& plan) {
   networking::NetworkPlan network;
-  network.data_root = plan.roots.data;
   network.eni_id = EniIdOf(plan.id);
   network.mtu = networking::kEthernetMtu;
   for (const PublishedPortPlan& port : plan.published_ports) {

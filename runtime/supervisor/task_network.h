@@ -1,6 +1,7 @@
 // The network of one task: its namespace, its ENI, and the files by which its programs find names.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,9 +16,10 @@ namespace skiff::runtime {
 networking::NetworkPlan NetworkPlanOf(const TaskPlan& plan);
 
 struct TaskNetwork {
-  UniqueFd netns;        // invalid in host mode
-  std::string hostname;  // "" keeps the host's
-  std::string address;   // "" without one of its own
+  std::optional<networking::Network> installation;  // awsvpc only; destroying it may take 10 ms
+  UniqueFd netns;                                   // invalid in host mode
+  std::string hostname;                             // "" keeps the host's
+  std::string address;                              // "" without one of its own
   std::string mac;
   std::vector<networking::StepTime> steps;
 };

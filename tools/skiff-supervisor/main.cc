@@ -1,4 +1,5 @@
-// skiff-supervisor TASK_DIRECTORY: carries out the plan.json in it. Started by skiff, not by people.
+// skiff-supervisor TASK_DIRECTORY: carries out the plan.json in it. Started by skiff, not by
+// people.
 #include <unistd.h>
 
 #include <cstdio>
@@ -15,8 +16,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (argc != 2 || argv[1][0] != '/') {
-    fputs("usage: skiff-supervisor TASK_DIRECTORY\nRuns one task from the plan.json in the directory; `skiff run` "
-          "starts it.\n", stderr);
+    fputs(
+        "usage: skiff-supervisor TASK_DIRECTORY\nRuns one task from the plan.json in the "
+        "directory; `skiff run` "
+        "starts it.\n",
+        stderr);
     return 2;
   }
   auto supervisor = skiff::runtime::Supervisor::Open(argv[1]);
