@@ -42,7 +42,8 @@ Result<> CreateEniLink(const EniSpec& spec, Netlink& netlink) {
                              .peer_name = kEniName,
                              .peer_mac = spec.mac,
                              .peer_netns = spec.netns,
-                             .mtu = spec.mtu});
+                             .mtu = spec.mtu,
+                             .is_hairpin = spec.is_hairpin});
 }
 
 Result<> PrepareNetns(int netns) {

@@ -25,6 +25,9 @@ struct EniSpec {
   MacAddress mac;
   uint32_t mtu;
   int netns;  // borrowed
+  // For tasks with published ports, which may call them by the host's address: where br_netfilter
+  // is active, translated packets go back to the bridge port they came from.
+  bool is_hairpin;
 };
 
 // The link with both ends. When it fails no link is left, unless it was there before (kConflict).

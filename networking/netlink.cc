@@ -72,6 +72,17 @@ Link DecodeLink(const nlmsghdr* message) {
           .is_up = (info.ifi_flags & IFF_UP) != 0};
 }
 
+void BeginHairpin(NetlinkBatch& batch, const std::string& name) {
+  BeginLink(batch, RTM_NEWLINK, 0);
+  batch.PutText(IFLA_IFNAME, name);
+  size_t info = batch.OpenNest(IFLA_LINKINFO);
+  batch.PutText(IFLA_INFO_SLAVE_KIND, "bridge");
+  size_t data = batch.OpenNest(IFLA_INFO_SLAVE_DATA);
+  batch.PutU8(IFLA_BRPORT_MODE, 1);
+  batch.CloseNest(data);
+  batch.CloseNest(info);
+}
+
 Ipv4Address DecodeAddress(std::string_view bytes) {
   uint32_t bits = 0;
   for (size_t i = 0; i < 4 && i < bytes.size(); ++i)
@@ -262,6 +273,7 @@ Result<> Netlink::CreateVeth(const VethSpec& spec) {
   batch.CloseNest(data);
   batch.CloseNest(info);
   BeginNoIpv6(batch, spec.name);
+  if (spec.is_hairpin) BeginHairpin(batch, spec.name);
   BeginSetUp(batch, spec.name);
   // A kernel without IPv6 has nothing to switch off.
   return Send(batch, what, EAFNOSUPPORT);

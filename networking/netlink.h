@@ -42,6 +42,7 @@ struct VethSpec {
   MacAddress peer_mac;
   int peer_netns;  // borrowed
   uint32_t mtu;
+  bool is_hairpin;  // the bridge may send a frame back to the port it came from
 };
 
 struct InterfaceAddress {

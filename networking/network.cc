@@ -20,7 +20,7 @@ auto Timed(std::vector<StepTime>* steps, const char* name, Function function)
   return std::move(result).Context(name);
 }
 
-EniSpec EniSpecOf(const Attachment& attachment, uint32_t mtu, int netns) {
+EniSpec EniSpecOf(const Attachment& attachment, const NetworkPlan& plan, int netns) {
   const Subnet& subnet = attachment.subnet;
   return {.host_interface = attachment.host_interface,
           .bridge_index = subnet.bridge_index,
@@ -28,8 +28,9 @@ EniSpec EniSpecOf(const Attachment& attachment, uint32_t mtu, int netns) {
           .prefix_length = subnet.prefix.length(),
           .gateway = subnet.gateway,
           .mac = attachment.mac,
-          .mtu = mtu,
-          .netns = netns};
+          .mtu = plan.mtu,
+          .netns = netns,
+          .is_hairpin = !plan.ports.empty()};
 }
 
 EniRules RulesOf(const NetworkPlan& plan, const std::string& host_interface, const Lease& lease) {
@@ -80,7 +81,7 @@ Result<Attachment> Network::AttachSteps(const NetworkPlan& plan, int netns) {
                   .address = lease.address,
                   .mac = lease.mac,
                   .subnet = subnet};
-  EniSpec spec = EniSpecOf(made, plan.mtu, netns);
+  EniSpec spec = EniSpecOf(made, plan, netns);
   EniRules rules = RulesOf(plan, made.host_interface, lease);
   TRY(Timed(&steps, "namespace", [&] { return PrepareNetns(netns); }));
   TRY(Timed(&steps, "link", [&] { return CreateEniLink(spec, netlink_); }));
