@@ -63,7 +63,7 @@ class [[nodiscard]] Result {
   bool ok() const { return value_.has_value(); }
   T& value() & { return assert(ok()), *value_; }
   const T& value() const& { return assert(ok()), *value_; }
-// By value: a range-for over a temporary Result's value must not dangle.
+  // By value: a range-for over a temporary Result's value must not dangle.
   T value() && { return assert(ok()), std::move(*value_); }
   const Error& error() const& { return assert(!ok()), *error_; }
   Error&& error() && { return assert(!ok()), std::move(*error_); }

@@ -99,8 +99,8 @@ Result<> WriteAll(int fd, std::string_view data, std::string_view name) {
 
 Result<> WriteAt(int fd, std::string_view data, int64_t offset, std::string_view name) {
   while (!data.empty()) {
-    ssize_t count = TRY(
-        Call("pwrite", name, [&] { return pwrite(fd, data.data(), data.size(), offset); }));
+    ssize_t count =
+        TRY(Call("pwrite", name, [&] { return pwrite(fd, data.data(), data.size(), offset); }));
     data.remove_prefix(static_cast<size_t>(count));
     offset += count;
   }

@@ -52,7 +52,8 @@ Result<std::optional<ExitStatus>> WaitPidfd(int pidfd, bool is_blocking) {
 namespace {
 Result<bool> PollFor(int fd, int16_t events, std::chrono::milliseconds timeout) {
   pollfd entry{.fd = fd, .events = events, .revents = 0};
-  int count = TRY(Call("poll", "", [&] { return poll(&entry, 1, static_cast<int>(timeout.count())); }));
+  int count =
+      TRY(Call("poll", "", [&] { return poll(&entry, 1, static_cast<int>(timeout.count())); }));
   return count > 0;
 }
 }  // namespace
