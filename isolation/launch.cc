@@ -322,6 +322,7 @@ Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchF
   sys::Pipe errors = TRY(sys::MakePipe());
   prepared.plan().report = report.get();
   prepared.plan().error_pipe = errors.write_end.get();
+  prepared.plan().error_pipe_reader = errors.read_end.get();
   ArmFailpoint(&prepared.plan());
   TRY(failpoint::Check("clone3"));
 

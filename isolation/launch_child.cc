@@ -9,6 +9,7 @@
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -497,6 +498,10 @@ bool Child::Exec() {
 void Child::Run() {
   report_.finished_at[static_cast<int>(LaunchStep::kNone)] = Now();
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) Fail();
+  // A parent that died before the line above sends no signal any more.
+  close(plan_.error_pipe_reader);
+  pollfd parent{.fd = plan_.error_pipe, .events = 0, .revents = 0};
+  if (poll(&parent, 1, 0) != 0) _exit(127);
   if (plan_.oom_score_adj != nullptr) {
     // The host's /proc is still in sight; a host without the right to lower it keeps the old value.
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);

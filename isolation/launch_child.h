@@ -62,6 +62,7 @@ struct ChildRlimit {
 struct ChildPlan {
   LaunchReport* report;
   int error_pipe;
+  int error_pipe_reader;  // the parent's end, closed first: then a dead parent shows on error_pipe
   int failpoint_step = -1;  // a LaunchStep to fail at, in test builds
   bool is_failpoint_kill = false;
 

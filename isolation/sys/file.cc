@@ -271,6 +271,16 @@ Result<bool> TryLock(int fd, LockMode mode) {
   return std::move(locked).error();
 }
 
+Result<bool> TryProcessLock(int fd) {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  Result<> locked = CallVoid("fcntl", "lock", [&] { return fcntl(fd, F_SETLK, &whole); });
+  if (locked.ok()) return true;
+  if (locked.error().sys_errno() == EAGAIN || locked.error().sys_errno() == EACCES) return false;
+  return std::move(locked).error();
+}
+
 Result<> Lock(int fd, LockMode mode) {
   return CallVoid("flock", "",
                   [&] { return flock(fd, mode == LockMode::kShared ? LOCK_SH : LOCK_EX); });

@@ -73,4 +73,9 @@ enum class LockMode { kShared, kExclusive };
 Result<bool> TryLock(int fd, LockMode mode);
 Result<> Lock(int fd, LockMode mode);
 
+// An exclusive record lock on the whole file (fcntl(2), F_SETLK): owned by the process, so a child
+// between clone and exec does not keep it alive. Goes when the process ends or closes any
+// descriptor of the file. False when held.
+Result<bool> TryProcessLock(int fd);
+
 }  // namespace skiff::sys

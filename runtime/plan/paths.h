@@ -9,7 +9,7 @@
 //       plan.json                     what the supervisor carries out
 //       definition.json               as the user gave it
 //       events                        append-only, one JSON line each (runtime/model/event.h)
-//       lock                          flock held by the supervisor as long as it lives
+//       lock                          record lock held by the supervisor as long as it lives
 //       supervisor.log                what the supervisor could only say to its standard error
 //       etc/hosts, resolv.conf, hostname    bound into the containers
 //       containers/<name>/upper, work       the writable layer

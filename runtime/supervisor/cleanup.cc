@@ -49,7 +49,7 @@ std::vector<Error> CleanUpTask(const TaskPlan& plan, networking::Network* networ
 
 Result<UniqueFd> TryLockTask(const std::string& task_directory) {
   UniqueFd fd = TRY(sys::Open(AT_FDCWD, task_directory + "/lock", O_RDWR | O_CREAT, 0600));
-  bool is_locked = TRY(sys::TryLock(fd.get(), sys::LockMode::kExclusive));
+  bool is_locked = TRY(sys::TryProcessLock(fd.get()));
   if (!is_locked) return UniqueFd();
   return fd;
 }

@@ -22,7 +22,8 @@ std::vector<Error> CleanUpTask(const TaskPlan& plan, networking::Network* networ
 // the task's lock.
 Result<> RecoverDeadTask(const TaskPlan& plan);
 
-// Takes the lock that a live supervisor holds; invalid (no error) when it lives.
+// Takes the lock that a live supervisor holds; invalid (no error) when it lives. A record lock: one
+// holder a process, and it is lost with any descriptor of the file.
 Result<UniqueFd> TryLockTask(const std::string& task_directory);
 
 }  // namespace skiff::runtime
