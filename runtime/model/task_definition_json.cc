@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <concepts>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -38,6 +39,10 @@ class Reader {
     if (!is_present && !outcome_.error) {
       outcome_.error = object_.Get(name).error();
     }
+  }
+  template <typename T>
+  void Always(std::string_view name, T& field) {
+    (*this)(name, field);
   }
   void MiB(std::string_view name, std::optional<Bytes>& field) {
     Member(name, field, &Reader::ReadMib);
@@ -84,7 +89,11 @@ class Reader {
     field = static_cast<T>(std::move(wide).value());
   }
 
-  void Read(const JsonCursor& at, std::string& field) { Assign(at.String(), field); }
+  // A NUL would end the text early for the kernel: "/bin/sh\0x" must not become "/bin/sh".
+  void Read(const JsonCursor& at, std::string& field) {
+    Assign(at.String(), field);
+    if (field.find('\0') != std::string::npos) Fail(at.Invalid("contains a NUL character"));
+  }
   void Read(const JsonCursor& at, bool& field) { Assign(at.Boolean(), field); }
   void Read(const JsonCursor& at, Flag& field) { Assign(at.Boolean(), field); }
   void Read(const JsonCursor& at, int64_t& field) {
@@ -170,6 +179,10 @@ class Writer {
   template <typename T>
   void Required(const char* name, T& field) {
     object[name] = Value(field);
+  }
+  template <typename T>
+  void Always(const char* name, T& field) {
+    Required(name, field);
   }
   void MiB(const char* name, std::optional<Bytes>& field) {
     if (field) object[name] = field->mib();

@@ -1,6 +1,7 @@
 // The JSON members of a task definition, written down once: reading, writing and knowing the names
 // all go through these lists. `io` is the reader or the writer of task_definition_json.cc and is
-// called with each member's name and field; Required and MiB are its two other verbs.
+// called with each member's name and field. Its other verbs: Required must be there when read,
+// Always is written even when empty, MiB is a number of them.
 #pragma once
 
 #include "runtime/model/task_definition.h"
@@ -10,7 +11,7 @@ namespace skiff::runtime {
 template <typename Io>
 void Members(Io& io, KeyValue& v) {
   io("name", v.name);
-  io("value", v.value);
+  io.Always("value", v.value);
 }
 
 template <typename Io>
@@ -260,7 +261,7 @@ void Members(Io& io, PlacementConstraint& v) {
 template <typename Io>
 void Members(Io& io, Tag& v) {
   io("key", v.key);
-  io("value", v.value);
+  io.Always("value", v.value);
 }
 
 template <typename Io>
