@@ -70,6 +70,12 @@ Result<size_t> Read(int fd, void* buffer, size_t size) {
   return static_cast<size_t>(count);
 }
 
+Result<size_t> ReadAt(int fd, void* buffer, size_t size, uint64_t offset) {
+  ssize_t count = TRY(
+      Call("pread", "", [&] { return pread(fd, buffer, size, static_cast<off_t>(offset)); }));
+  return static_cast<size_t>(count);
+}
+
 Result<std::string> ReadAll(int fd, std::string_view name, Bytes limit) {
   std::string data;
   char buffer[16384];

@@ -34,6 +34,7 @@ Result<UniqueFd> OpenBeneath(int root, const std::string& path, int flags, mode_
 Result<std::string> ReadFile(int dirfd, const std::string& path, Bytes limit = kMaxSmallFile);
 Result<std::string> ReadAll(int fd, std::string_view name, Bytes limit = kMaxSmallFile);
 Result<size_t> Read(int fd, void* buffer, size_t size);
+Result<size_t> ReadAt(int fd, void* buffer, size_t size, uint64_t offset);  // pread(2)
 Result<> WriteAll(int fd, std::string_view data, std::string_view name);
 Result<> WriteAt(int fd, std::string_view data, int64_t offset, std::string_view name);  // pwrite
 // Into an existing kernel file (cgroup, sysctl, /proc): one write(2), no O_CREAT.

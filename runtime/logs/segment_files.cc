@@ -83,28 +83,35 @@ Result<> SegmentFiles::OpenNext() {
   return {};
 }
 
+// Gives bytes without a record one, and ends both streams: what the next writer's containers say
+// begins a new line.
 Result<> SegmentFiles::Recover() {
   struct stat data = TRY(sys::StatFd(data_.get()));
   struct stat index = TRY(sys::StatFd(index_.get()));
   data_end_ = static_cast<uint64_t>(data.st_size);
   index_end_ = static_cast<uint64_t>(index.st_size) / IndexRecord::kSize * IndexRecord::kSize;
   TRY(sys::Truncate(index_.get(), static_cast<int64_t>(index_end_)));
-  IndexRecord orphan{.wall_nanoseconds = static_cast<int64_t>(data.st_mtim.tv_sec) * 1'000'000'000};
+  IndexRecord record{.wall_nanoseconds = static_cast<int64_t>(data.st_mtim.tv_sec) * 1'000'000'000};
   if (index_end_ > 0) {
     std::string text = TRY(sys::ReadAll(index_.get(), SegmentIndexName(number_)));
     auto last = DecodeIndexRecord(text.data() + index_end_ - IndexRecord::kSize);
     // Not a record, or its bytes are missing: leave the segment as it is.
     if (!last || last->offset + last->stored() > data_end_) return OpenNext();
-    orphan = *last;
-    orphan.offset += last->stored();
-    orphan.flags = 0;
+    record = *last;
+    record.offset += last->stored();
+    record.flags = 0;
   }
-  if (orphan.offset == data_end_) return {};
-  orphan.length = static_cast<uint32_t>(std::min<uint64_t>(data_end_ - orphan.offset, UINT32_MAX));
   std::string encoded;
-  AppendIndexRecord(orphan, encoded);
-  TRY(sys::WriteAll(index_.get(), encoded,
-                    SegmentIndexName(number_)));  // ReadAll left it at the end
+  record.length = static_cast<uint32_t>(std::min<uint64_t>(data_end_ - record.offset, UINT32_MAX));
+  if (record.length > 0) AppendIndexRecord(record, encoded);
+  for (LogStream stream : {LogStream::kStdout, LogStream::kStderr}) {
+    AppendIndexRecord({.wall_nanoseconds = record.wall_nanoseconds,
+                       .offset = data_end_,
+                       .stream = stream,
+                       .flags = IndexRecord::kEnd},
+                      encoded);
+  }
+  TRY(sys::WriteAll(index_.get(), encoded, SegmentIndexName(number_)));  // behind what was read
   index_end_ += encoded.size();
   return {};
 }
