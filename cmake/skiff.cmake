@@ -23,8 +23,7 @@ endif()
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-foreach(module IN ITEMS libseccomp libcap libnl-3.0 libnl-route-3.0 libnftables libnftnl libmnl liburing libisal zlib
-                        libzstd libcrypto)
+foreach(module IN ITEMS libseccomp libcap libnftables liburing libisal zlib libzstd libcrypto)
   pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
 endforeach()
 
