@@ -1,0 +1,88 @@
+#include "images/decompress.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/memory_source.h"
+#include "tests/support/tar_builder.h"
+
+namespace skiff::images {
+namespace {
+
+using test::Gzip;
+using test::MemorySource;
+using test::Zstd;
+using testing::HasSubstr;
+
+// Long enough for several pieces, and not too easy to compress.
+std::string Sample() {
+  std::string text;
+  for (unsigned i = 0; text.size() < 900'000; ++i) text += std::to_string(i * 2654435761u) + ",";
+  return text;
+}
+
+Result<std::string> Decompress(const std::string& packed, size_t piece = SIZE_MAX) {
+  MemorySource source(packed, piece);
+  std::unique_ptr<DecompressedSource> plain = TRY(DecompressedSource::Open(&source));
+  return test::ReadToEnd(plain.get());
+}
+
+TEST(DecompressTest, EveryFormatComesOutWhole) {
+  std::string sample = Sample();
+  for (const std::string& packed : {sample, Gzip(sample), Zstd(sample)}) {
+    for (size_t piece : {size_t{100}, size_t{4096}, SIZE_MAX}) {
+      Result<std::string> plain = Decompress(packed, piece);
+      ASSERT_TRUE(plain.ok()) << plain.error().message();
+      EXPECT_TRUE(plain.value() == sample);
+    }
+  }
+}
+
+TEST(DecompressTest, ConcatenatedMembersAndFramesAreOneStream) {
+  std::string sample = Sample();
+  std::string skippable("\x50\x2a\x4d\x18\x03\x00\x00\x00xyz", 11);
+  for (size_t piece : {size_t{7}, size_t{1000}, SIZE_MAX}) {
+    EXPECT_TRUE(Decompress(Gzip("head ") + Gzip("") + Gzip(sample), piece).value() ==
+                "head " + sample);
+    EXPECT_TRUE(Decompress(skippable + Zstd("head ") + skippable + Zstd(sample), piece).value() ==
+                "head " + sample);
+  }
+}
+
+TEST(DecompressTest, EmptyStreamsAreEmpty) {
+  EXPECT_EQ(Decompress("").value(), "");
+  EXPECT_EQ(Decompress(Gzip("")).value(), "");
+  EXPECT_EQ(Decompress(Zstd("")).value(), "");
+}
+
+TEST(DecompressTest, EveryTruncationIsAnError) {
+  for (const std::string& packed : {Gzip("some text to cut"), Zstd("some text to cut")}) {
+    for (size_t size = 4; size < packed.size(); ++size) {
+      EXPECT_FALSE(Decompress(packed.substr(0, size)).ok()) << size;
+    }
+  }
+}
+
+TEST(DecompressTest, DamageAndGarbageBehindTheEndAreErrors) {
+  std::string packed = Gzip(Sample());
+  packed[packed.size() - 6] ^= 1;  // of the checksum
+  EXPECT_THAT(Decompress(packed).error().message(), HasSubstr("gzip: a wrong checksum"));
+  EXPECT_THAT(Decompress(Gzip("x") + "garbage").error().message(),
+              HasSubstr("gzip: garbage after the end"));
+  EXPECT_THAT(Decompress(Zstd("x") + "garbage").error().message(), HasSubstr("zstd: "));
+  EXPECT_FALSE(Decompress(Gzip("x") + "\x1f\x8c").ok());
+}
+
+TEST(DecompressTest, WindowAboveTheLimitIsRefused) {
+  // A frame header that asks for a window of 2^30 bytes: descriptor 0, exponent 20.
+  std::string frame("\x28\xb5\x2f\xfd\x00\xa0\x01\x00\x00", 9);
+  EXPECT_THAT(Decompress(frame).error().message(), HasSubstr("zstd: "));
+}
+
+TEST(DecompressTest, FormatsThatAreNotReadAreNamed) {
+  EXPECT_THAT(Decompress(std::string("\xfd\x37zXZ\0rest", 10)).error().message(), HasSubstr("xz"));
+  EXPECT_THAT(Decompress("BZh91AY").error().message(), HasSubstr("bzip2"));
+}
+
+}  // namespace
+}  // namespace skiff::images
