@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/runtime/model/samples.h"
 #include "tests/unit/runtime/model/validate_cases.h"
 
@@ -393,6 +395,19 @@ TEST(ValidateTest, CirclesOfDependenciesAreNamed) {
             p.task.containers.push_back(Container("d"));
           }}},
         FargateTask());
+}
+
+// Following every repetition, the search for circles would take 100 to the power of 9 steps.
+TEST(ValidateTest, RepeatedDependenciesAreCheckedInNoTime) {
+  TaskDefinition task = FargateTask();
+  task.containers.clear();
+  for (size_t i = 0; i < 10; ++i) {
+    task.containers.push_back(Container("c" + std::to_string(i)));
+    if (i > 0) task.containers[i].depends_on.assign(100, {"c" + std::to_string(i - 1), kStart});
+  }
+  std::reverse(task.containers.begin(), task.containers.end());
+  std::vector<std::string> warnings;
+  EXPECT_TRUE(ValidateTaskDefinition(task, &warnings).ok());
 }
 
 TEST(ValidateTest, VolumesAndWhatRefersToThemBelongTogether) {
