@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "images/limits.h"
-#include "isolation/sys/inode.h"
+#include "isolation/sys/file.h"
 
 namespace skiff::images {
 

@@ -94,12 +94,6 @@ Result<std::vector<std::string>> ListXattrs(int dirfd, const std::string& path) 
   return names;
 }
 
-Result<size_t> ReadAt(int fd, void* buffer, size_t size, uint64_t offset) {
-  ssize_t count =
-      TRY(Call("read", "", [&] { return pread(fd, buffer, size, static_cast<off_t>(offset)); }));
-  return static_cast<size_t>(count);
-}
-
 Result<> WriteAllAt(int fd, std::string_view data, uint64_t offset) {
   while (!data.empty()) {
     ssize_t count = TRY(Call("write", "", [&] {

@@ -1,5 +1,5 @@
 // What an inode carries besides its bytes: links, device nodes, owner, mode, times and extended
-// attributes, and reads and writes at an offset. Nothing here follows a symlink in the last
+// attributes, and writes at an offset. Nothing here follows a symlink in the last
 // component of a path. Any thread.
 #pragma once
 
@@ -36,8 +36,6 @@ Result<> SetXattr(int dirfd, const std::string& path, const std::string& name,
 Result<std::string> GetXattr(int dirfd, const std::string& path, const std::string& name);
 Result<std::vector<std::string>> ListXattrs(int dirfd, const std::string& path);
 
-// 0 at the end of the file.
-Result<size_t> ReadAt(int fd, void* buffer, size_t size, uint64_t offset);
 Result<> WriteAllAt(int fd, std::string_view data, uint64_t offset);
 
 }  // namespace skiff::sys
