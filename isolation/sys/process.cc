@@ -181,6 +181,14 @@ Result<UniqueFd> MakeSignalFd(const std::vector<int>& signals) {
   return UniqueFd(fd);
 }
 
+Result<std::optional<int>> ReadSignal(int signal_fd) {
+  signalfd_siginfo info{};
+  Result<size_t> size = Read(signal_fd, &info, sizeof(info));
+  if (!size.ok() && size.error().sys_errno() != EAGAIN) return std::move(size).error();
+  if (!size.ok() || size.value() != sizeof(info)) return std::optional<int>();
+  return std::optional<int>(static_cast<int>(info.ssi_signo));
+}
+
 Result<UniqueFd> MakeEventFd() {
   int fd = TRY(Call("eventfd", "", [] { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }));
   return UniqueFd(fd);

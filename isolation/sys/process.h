@@ -78,6 +78,8 @@ Result<> SetNonDumpable();
 
 // Blocks `signals` and returns a descriptor that reads them (signalfd(2), non-blocking).
 Result<UniqueFd> MakeSignalFd(const std::vector<int>& signals);
+// The next signal such a descriptor holds; nullopt when there is none.
+Result<std::optional<int>> ReadSignal(int signal_fd);
 Result<UniqueFd> MakeEventFd();
 
 // "6.12.0-1-cloud-amd64"
