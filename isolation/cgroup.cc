@@ -276,8 +276,13 @@ std::vector<Setting> SettingsOf(const CgroupLimits& limits) {
     std::string max = std::to_string(limits.memory_max->count());
     settings.push_back(
         {Controller::kMemory, "the memory limit", "memory.max", max, "memory.limit_in_bytes", max});
-    settings.push_back({Controller::kMemory, "the swap limit", "memory.swap.max", "0",
-                        "memory.memsw.limit_in_bytes", max, true});
+    bool is_swap_unlimited = limits.swap_max == kUnlimitedSwap;
+    settings.push_back(
+        {Controller::kMemory, "the swap limit", "memory.swap.max",
+         is_swap_unlimited ? "max" : std::to_string(limits.swap_max.count()),
+         "memory.memsw.limit_in_bytes",
+         is_swap_unlimited ? "-1" : std::to_string((*limits.memory_max + limits.swap_max).count()),
+         true});
   }
   if (limits.memory_low) {
     std::string low = std::to_string(limits.memory_low->count());
@@ -286,7 +291,7 @@ std::vector<Setting> SettingsOf(const CgroupLimits& limits) {
   }
   if (limits.cpu_quota_us) {
     std::string quota = std::to_string(*limits.cpu_quota_us);
-    std::string period = std::to_string(kCpuPeriodMicroseconds);
+    std::string period = std::to_string(limits.cpu_period_us);
     settings.push_back({Controller::kCpu, "the cpu period", "", "", "cpu.cfs_period_us", period});
     settings.push_back({Controller::kCpu, "the cpu limit", "cpu.max", quota + " " + period,
                         "cpu.cfs_quota_us", quota});

@@ -29,14 +29,18 @@ inline constexpr std::array kControllers = {Controller::kCpu, Controller::kMemor
                                             Controller::kPids, Controller::kCpuAccounting};
 std::string ControllerName(Controller controller);  // "cpu", "memory", "pids", "cpuacct"
 
+inline constexpr uint64_t kCpuPeriodMicroseconds = 100'000;
+inline constexpr Bytes kUnlimitedSwap = Bytes(UINT64_MAX);
+
 struct CgroupLimits {
-  std::optional<Bytes> memory_max;       // hard; swap is switched off with it
+  std::optional<Bytes> memory_max;       // hard
   std::optional<Bytes> memory_low;       // protected from reclaim
-  std::optional<uint64_t> cpu_quota_us;  // per kCpuPeriodMicroseconds
+  std::optional<uint64_t> cpu_quota_us;  // per cpu_period_us
   std::optional<uint64_t> cpu_shares;    // Docker and ECS units: 2..262144
   std::optional<uint64_t> pids_max;
+  uint64_t cpu_period_us = kCpuPeriodMicroseconds;  // 1'000..1'000'000
+  Bytes swap_max = Bytes(0);  // beyond memory_max, with it only; kUnlimitedSwap does not limit
 };
-inline constexpr uint64_t kCpuPeriodMicroseconds = 100'000;
 
 // 1..10000 from Docker's shares, the linear formula that runc and crun used for years.
 uint64_t CpuWeightOfShares(uint64_t shares);

@@ -32,6 +32,7 @@ struct MountSpec {
       options;                // fsconfig(2) key and value; an empty value is a flag
   uint64_t attributes = 0;    // MOUNT_ATTR_* of mount_setattr(2)
   bool is_recursive = false;  // kBind: with what is mounted below `source`
+  bool is_attributes_recursive = true;  // kBind: `attributes` hold for what is mounted below, too
 };
 
 struct DeviceSpec {
@@ -76,6 +77,7 @@ struct ContainerSpec {
   CapabilitySets capabilities;
   bool no_new_privileges = true;
   const SeccompProgram* seccomp = nullptr;  // borrowed; null: none
+  uint32_t seccomp_flags = 0;               // SECCOMP_FILTER_FLAG_* of seccomp(2)
   std::vector<RlimitSpec> rlimits;
   std::optional<int> oom_score_adj;
   std::string hostname;    // "" keeps

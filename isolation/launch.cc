@@ -96,6 +96,7 @@ Result<> PreparedLaunch::AddMount(const MountSpec& mount) {
       return Error::FromErrno(errno, "mount source " + mount.source);
     UniqueFd clone = TRY(sys::CloneMount(AT_FDCWD, mount.source, mount.is_recursive));
     child.is_file = !S_ISDIR(info.st_mode);
+    child.is_attributes_recursive = mount.is_attributes_recursive;
     child.bind_mount = clone.get();
     binds_.push_back(std::move(clone));
   } else {
@@ -164,6 +165,7 @@ void PreparedLaunch::AddCredentials(const ContainerSpec& spec) {
   plan_.ambient = spec.capabilities.ambient;
   plan_.no_new_privileges = spec.no_new_privileges;
   if (spec.oom_score_adj) plan_.oom_score_adj = Keep(std::to_string(*spec.oom_score_adj));
+  plan_.seccomp_flags = spec.seccomp_flags;
   if (spec.seccomp != nullptr) {
     seccomp_.len = static_cast<uint16_t>(spec.seccomp->size());
     seccomp_.filter =

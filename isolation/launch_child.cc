@@ -96,10 +96,22 @@ int CloneMountOf(int fd, bool is_recursive) {
   return static_cast<int>(syscall(SYS_open_tree, fd, "", flags));
 }
 
+constexpr uint64_t kPrivate = 1 << 18;  // MS_PRIVATE
+
 bool SetAttributes(int fd, uint64_t set, bool is_recursive) {
   struct mount_attr attributes {};
   attributes.attr_set = set;
+  // The kernel wants the old access time mode cleared when another is set: mount_setattr(2).
+  if ((set & MOUNT_ATTR__ATIME) != 0) attributes.attr_clr = MOUNT_ATTR__ATIME;
   unsigned flags = unsigned{AT_EMPTY_PATH} | (is_recursive ? unsigned{AT_RECURSIVE} : 0U);
+  return syscall(SYS_mount_setattr, fd, "", flags, &attributes, sizeof(attributes)) == 0;
+}
+
+// A clone of a shared mount is its peer: what is mounted on it would appear on the host, too.
+bool MakePrivate(int fd) {
+  struct mount_attr attributes {};
+  attributes.propagation = kPrivate;
+  unsigned flags = unsigned{AT_EMPTY_PATH} | unsigned{AT_RECURSIVE};
   return syscall(SYS_mount_setattr, fd, "", flags, &attributes, sizeof(attributes)) == 0;
 }
 
@@ -244,8 +256,9 @@ bool Child::MountOne(const ChildMount& mount) const {
   if (target < 0) return false;
   int made = is_bind ? mount.bind_mount : MakeFilesystem(mount);
   bool is_fine = made >= 0 && Attach(made, target);
+  if (is_fine && is_bind) is_fine = MakePrivate(made);
   if (is_fine && is_bind && mount.attributes != 0)
-    is_fine = SetAttributes(made, mount.attributes, true);
+    is_fine = SetAttributes(made, mount.attributes, mount.is_attributes_recursive);
   CloseQuietly(target);
   if (!is_bind) CloseQuietly(made);
   return is_fine;
@@ -266,12 +279,12 @@ bool Child::JoinNetwork() {
 
 bool Child::AttachRoot() {
   struct mount_attr attributes {};
-  attributes.propagation =
-      1 << 18;  // MS_PRIVATE: nothing done here is seen outside, nor the reverse
+  attributes.propagation = kPrivate;  // nothing done here is seen outside, nor the reverse
   if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &attributes, sizeof(attributes)) != 0)
     return false;
   return syscall(SYS_move_mount, plan_.root_mount, "", AT_FDCWD, plan_.attach_point,
-                 MOVE_MOUNT_F_EMPTY_PATH) == 0;
+                 MOVE_MOUNT_F_EMPTY_PATH) == 0 &&
+         MakePrivate(plan_.root_mount);
 }
 
 bool Child::MountAll() {
@@ -284,6 +297,30 @@ bool Child::MountAll() {
   return true;
 }
 
+// A root that is a plain directory keeps its nodes from one run to the next: the same node is
+// fine, another is not.
+bool MakeNode(int parent, const char* name, const ChildDevice& device) {
+  if (mknodat(parent, name, device.mode, device.device) == 0) return true;
+  struct stat info {};
+  if (errno != EEXIST || fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  if ((info.st_mode & S_IFMT) == (device.mode & S_IFMT) && info.st_rdev == device.device)
+    return true;
+  errno = EEXIST;
+  return false;
+}
+
+bool MakeLink(int parent, const char* name, const char* target) {
+  if (symlinkat(target, parent, name) == 0) return true;
+  if (errno != EEXIST) return false;
+  char old[kPathSize];
+  ssize_t size = readlinkat(parent, name, old, sizeof(old));
+  if (size == static_cast<ssize_t>(strlen(target)) &&
+      memcmp(old, target, static_cast<size_t>(size)) == 0)
+    return true;
+  errno = EEXIST;
+  return false;
+}
+
 bool Child::MakeDevices() {
   umask(0);
   for (size_t i = 0; i < plan_.device_count; ++i) {
@@ -291,7 +328,7 @@ bool Child::MakeDevices() {
     report_.item = static_cast<int>(i);
     const char* name = nullptr;
     int parent = OpenParent(device.path, &name);
-    bool is_fine = parent >= 0 && mknodat(parent, name, device.mode, device.device) == 0 &&
+    bool is_fine = parent >= 0 && MakeNode(parent, name, device) &&
                    (device.uid + device.gid == 0 ||
                     fchownat(parent, name, device.uid, device.gid, AT_SYMLINK_NOFOLLOW) == 0);
     CloseQuietly(parent);
@@ -301,7 +338,7 @@ bool Child::MakeDevices() {
     report_.item = static_cast<int>(plan_.device_count + i);
     const char* name = nullptr;
     int parent = OpenParent(plan_.links[i].path, &name);
-    bool is_fine = parent >= 0 && symlinkat(plan_.links[i].target, parent, name) == 0;
+    bool is_fine = parent >= 0 && MakeLink(parent, name, plan_.links[i].target);
     CloseQuietly(parent);
     if (!is_fine) return false;
   }
@@ -474,7 +511,7 @@ bool Child::SetCredentials() {
 bool Child::Confine() {
   if (plan_.no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
   if (plan_.seccomp == nullptr || !plan_.no_new_privileges) return true;  // else: see Run
-  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, plan_.seccomp) == 0;
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan_.seccomp_flags, plan_.seccomp) == 0;
 }
 
 bool Child::Exec() {
@@ -523,7 +560,7 @@ void Child::Run() {
   Do(LaunchStep::kLimits, &Child::SetLimits);
   // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the credentials take away.
   if (plan_.seccomp != nullptr && !plan_.no_new_privileges &&
-      syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, plan_.seccomp) != 0) {
+      syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan_.seccomp_flags, plan_.seccomp) != 0) {
     report_.step = LaunchStep::kConfine;
     Fail();
   }

@@ -35,6 +35,7 @@ struct ChildMount {
   const char* type;      // null for a bind
   int bind_mount = -1;   // a detached mount made by the parent
   bool is_file = false;  // the bind's target is a file
+  bool is_attributes_recursive = false;
   const ChildOption* options = nullptr;
   size_t option_count = 0;
   uint64_t attributes = 0;
@@ -106,6 +107,7 @@ struct ChildPlan {
   mode_t umask;
   bool no_new_privileges;
   const sock_fprog* seccomp;  // null: none
+  unsigned seccomp_flags;
 
   const char* const* candidates;  // full paths of the program, tried in order
   size_t candidate_count;

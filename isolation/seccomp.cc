@@ -1,18 +1,15 @@
 #include "isolation/seccomp.h"
 
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/sched.h>
 #include <seccomp.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <memory>
 
 #include "isolation/base/log.h"
+#include "isolation/seccomp_filter.h"
 #include "isolation/seccomp_profile.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/process.h"
@@ -20,24 +17,12 @@
 namespace skiff::isolation {
 namespace {
 
-static_assert(sizeof(SeccompInstruction) == sizeof(sock_filter));
-
-struct ReleaseFilter {
-  void operator()(void* filter) const { seccomp_release(filter); }
-};
-using Filter = std::unique_ptr<void, ReleaseFilter>;
-
-Result<> Check(int result, std::string_view what) {
-  if (result == 0) return {};
-  return Error::FromErrno(-result, "seccomp " + std::string(what));
-}
-
 // Adds one rule; names this architecture has not are skipped.
 Result<> AddRule(scmp_filter_ctx filter, uint32_t action, const char* call,
                  const std::vector<scmp_arg_cmp>& conditions = {}) {
   int number = seccomp_syscall_resolve_name(call);
   if (number < 0) return {};
-  return Check(
+  return CheckSeccomp(
       seccomp_rule_add_array(filter, action, number, static_cast<unsigned>(conditions.size()),
                              conditions.empty() ? nullptr : conditions.data()),
       call);
@@ -71,28 +56,18 @@ Result<> AddConditions(scmp_filter_ctx filter, const DefaultSeccompOptions& opti
   return AddRule(filter, options.allow_ptrace ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM), "ptrace");
 }
 
-Result<Filter> BuildFilter(const DefaultSeccompOptions& options) {
+Result<SeccompFilter> BuildFilter(const DefaultSeccompOptions& options) {
   // ENOSYS also for clone3, whose flags a filter cannot see: libc falls back to clone.
-  Filter filter(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)));
+  SeccompFilter filter(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)));
   if (!filter) return Error(Code::kExhausted, "seccomp: no memory for a filter");
-  TRY(Check(seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)),
-            "foreign architectures"));
+  TRY(CheckSeccomp(seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)),
+                   "foreign architectures"));
   // Level 2 is a binary tree: a quarter of the load time of the linear program.
-  TRY(Check(seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2), "optimisation"));
+  TRY(CheckSeccomp(seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2), "optimisation"));
   TRY(AddGroups(filter.get(), SCMP_ACT_ALLOW, AllowedSeccompGroups()));
   TRY(AddGroups(filter.get(), SCMP_ACT_ERRNO(EPERM), DeniedSeccompGroups()));
   TRY(AddConditions(filter.get(), options));
   return filter;
-}
-
-Result<SeccompProgram> FromBytes(std::string_view bytes) {
-  if (bytes.empty() || bytes.size() % sizeof(SeccompInstruction) != 0 ||
-      bytes.size() / sizeof(SeccompInstruction) > BPF_MAXINSNS) {
-    return Error(Code::kInvalid, "seccomp program of " + std::to_string(bytes.size()) + " bytes");
-  }
-  SeccompProgram program(bytes.size() / sizeof(SeccompInstruction));
-  memcpy(program.data(), bytes.data(), bytes.size());
-  return program;
 }
 
 std::string CacheName(const DefaultSeccompOptions& options) {
@@ -106,13 +81,8 @@ std::string CacheName(const DefaultSeccompOptions& options) {
 }  // namespace
 
 Result<SeccompProgram> CompileDefaultSeccomp(const DefaultSeccompOptions& options) {
-  Filter filter = TRY(BuildFilter(options));
-  UniqueFd memory(memfd_create("seccomp", MFD_CLOEXEC));
-  if (!memory.valid()) return Error::FromErrno(errno, "memfd_create");
-  TRY(Check(seccomp_export_bpf(filter.get(), memory.get()), "export"));
-  if (lseek(memory.get(), 0, SEEK_SET) != 0) return Error::FromErrno(errno, "lseek");
-  std::string bytes = TRY(sys::ReadAll(memory.get(), "compiled seccomp filter"));
-  return FromBytes(bytes);
+  SeccompFilter filter = TRY(BuildFilter(options));
+  return ExportSeccomp(filter.get());
 }
 
 Result<SeccompProgram> LoadDefaultSeccomp(const DefaultSeccompOptions& options,
@@ -120,15 +90,13 @@ Result<SeccompProgram> LoadDefaultSeccomp(const DefaultSeccompOptions& options,
   std::string path = cache_directory + "/" + CacheName(options);
   Result<std::string> cached = sys::ReadFile(AT_FDCWD, path);
   if (cached.ok()) {
-    Result<SeccompProgram> program = FromBytes(cached.value());
+    Result<SeccompProgram> program = SeccompProgramFromBytes(cached.value());
     if (program.ok()) return program;
   }
   SeccompProgram program = TRY(CompileDefaultSeccomp(options));
   auto store = [&]() -> Result<> {
     TRY(sys::MakeDirectories(cache_directory, 0700));
-    std::string_view bytes(reinterpret_cast<const char*>(program.data()),
-                           program.size() * sizeof(SeccompInstruction));
-    return sys::StoreFile(AT_FDCWD, path, bytes);
+    return sys::StoreFile(AT_FDCWD, path, BytesOfSeccompProgram(program));
   };
   // A cache that cannot be written costs time, not correctness.
   Result<> stored = store().Context("keep the compiled seccomp filter");

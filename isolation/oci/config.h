@@ -1,0 +1,79 @@
+// config.json of the OCI runtime specification (1.0 to 1.2) as plain data: parsed and checked, with
+// nothing decided yet. What skiff cannot do is refused here by name, never ignored; members the
+// specification does not know are ignored, as it demands.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "isolation/base/result.h"
+#include "isolation/cgroup.h"
+#include "isolation/container_spec.h"
+#include "isolation/device_filter.h"
+#include "isolation/oci/seccomp.h"
+
+namespace skiff::isolation::oci {
+
+enum class NamespaceType { kPid, kNetwork, kMount, kIpc, kUts, kCgroup };
+
+struct Process {
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;
+  std::string working_directory;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  std::vector<uint32_t> additional_gids;
+  uint32_t umask = 022;
+  CapabilitySets capabilities;
+  std::vector<RlimitSpec> rlimits;
+  std::optional<int> oom_score_adj;
+  bool no_new_privileges = false;
+};
+
+struct Mount {
+  std::string path;  // in config.json, for errors: "mounts[3]"
+  std::string destination;
+  std::string type;
+  std::string source;
+  std::vector<std::string> options;
+};
+
+struct Resources {
+  CgroupLimits limits;
+  std::vector<std::string> limit_paths;  // the members that asked for a limit, for errors
+  std::vector<DeviceRule> device_rules;
+};
+
+struct Config {
+  std::string version;
+  Process process;
+  std::string root_path;
+  bool is_root_readonly = false;
+  std::string hostname;
+  std::string domainname;
+  std::vector<Mount> mounts;
+  std::map<std::string, std::string> annotations;
+
+  std::map<NamespaceType, std::string> namespaces;  // "": a new one; else a path to join
+  std::vector<DeviceSpec> devices;
+  std::vector<std::pair<std::string, std::string>> sysctls;
+  std::string cgroups_path;
+  Resources resources;
+  std::optional<SeccompProfile> seccomp;
+  std::vector<std::string> masked_paths;
+  std::vector<std::string> readonly_paths;
+
+  // What was asked for and cannot be granted where the specification wants a warning, not an error
+  // (unknown capabilities).
+  std::vector<std::string> warnings;
+};
+
+// Errors name the member: "process.rlimits[0].type: ...".
+Result<Config> ParseConfig(std::string_view text);
+
+}  // namespace skiff::isolation::oci

@@ -1,0 +1,266 @@
+#include <array>
+
+#include "isolation/base/json.h"
+#include "isolation/base/text.h"
+#include "isolation/oci/config_parts.h"
+
+namespace skiff::isolation::oci {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, NamespaceType>, 6> kNamespaces = {{
+    {"pid", NamespaceType::kPid},
+    {"network", NamespaceType::kNetwork},
+    {"mount", NamespaceType::kMount},
+    {"ipc", NamespaceType::kIpc},
+    {"uts", NamespaceType::kUts},
+    {"cgroup", NamespaceType::kCgroup},
+}};
+
+Result<> ParseNamespace(const JsonCursor& cursor, Config* config) {
+  JsonCursor type = TRY(cursor.Get("type"));
+  std::string name = TRY(type.String());
+  std::optional<JsonCursor> path = TRY(cursor.Find("path"));
+  std::string join;
+  if (path) join = TRY(CleanString(*path));
+  for (const auto& [known, value] : kNamespaces) {
+    if (known != name) continue;
+    if (!join.empty() && value != NamespaceType::kNetwork)
+      return path->Invalid("joining a namespace of type " + name + " is not supported");
+    if (!join.empty()) TRY(AbsolutePath(*path));
+    if (!config->namespaces.emplace(value, join).second) return type.Invalid(name + " twice");
+    return {};
+  }
+  if (name == "user" || name == "time")
+    return type.Invalid("namespaces of type " + name + " are not supported by skiff-oci");
+  return type.Invalid("unknown namespace type '" + name + "'");
+}
+
+Result<> ParseNamespaces(const JsonCursor& section, Config* config) {
+  std::vector<JsonCursor> namespaces = TRY(FindList(section, "namespaces"));
+  for (const JsonCursor& cursor : namespaces) TRY(ParseNamespace(cursor, config));
+  if (!config->namespaces.contains(NamespaceType::kMount))
+    return section.Invalid("namespaces: one of type mount is required");
+  return {};
+}
+
+Result<DeviceSpec> ParseDevice(const JsonCursor& cursor) {
+  DeviceSpec device;
+  JsonCursor path = TRY(cursor.Get("path"));
+  device.path = TRY(AbsolutePath(path));
+  JsonCursor type_cursor = TRY(cursor.Get("type"));
+  std::string type = TRY(type_cursor.String());
+  if (type != "c" && type != "u" && type != "b")
+    return type_cursor.Invalid("device type '" + type + "' is not c, u or b");
+  device.type = type == "b" ? 'b' : 'c';
+  JsonCursor major = TRY(cursor.Get("major"));
+  JsonCursor minor = TRY(cursor.Get("minor"));
+  device.major = static_cast<uint32_t>(TRY(major.Integer(0, kMaxUint32)));
+  device.minor = static_cast<uint32_t>(TRY(minor.Integer(0, kMaxUint32)));
+  std::optional<int64_t> mode = TRY(cursor.FindInteger("fileMode", 0, kMaxUint32));
+  std::optional<int64_t> uid = TRY(cursor.FindInteger("uid", 0, kMaxUint32 - 1));
+  std::optional<int64_t> gid = TRY(cursor.FindInteger("gid", 0, kMaxUint32 - 1));
+  // Some write the whole st_mode; the type stands in `type`.
+  device.mode = static_cast<uint32_t>(mode.value_or(0666)) & 07777;
+  device.uid = static_cast<uint32_t>(uid.value_or(0));
+  device.gid = static_cast<uint32_t>(gid.value_or(0));
+  return device;
+}
+
+// A sysctl that no namespace of the container holds would change the host.
+bool IsNamespaced(std::string_view name, const Config& config) {
+  auto has = [&](NamespaceType type) { return config.namespaces.contains(type); };
+  if (name.rfind("net.", 0) == 0) return has(NamespaceType::kNetwork);
+  if (name == "kernel.domainname" || name == "kernel.hostname") return has(NamespaceType::kUts);
+  constexpr std::string_view kIpc[] = {
+      "kernel.msgmax",      "kernel.msgmnb",      "kernel.msgmni",      "kernel.sem",
+      "kernel.shmall",      "kernel.shmmax",      "kernel.shmmni",      "kernel.shm_rmid_forced",
+      "kernel.auto_msgmni", "kernel.msg_next_id", "kernel.sem_next_id", "kernel.shm_next_id"};
+  bool is_ipc = name.rfind("fs.mqueue.", 0) == 0;
+  for (std::string_view known : kIpc) is_ipc = is_ipc || known == name;
+  return is_ipc && has(NamespaceType::kIpc);
+}
+
+Result<> ParseSysctls(const JsonCursor& section, Config* config) {
+  std::optional<JsonCursor> sysctls = TRY(section.Find("sysctl"));
+  if (!sysctls) return {};
+  auto members = TRY(sysctls->Members());
+  for (const auto& [name, cursor] : members) {
+    std::string value = TRY(CleanString(cursor));
+    constexpr std::string_view kLetters =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    if (name.find_first_not_of(kLetters) != std::string::npos)
+      return cursor.Invalid("not a sysctl name");
+    if (!IsNamespaced(name, *config))
+      return cursor.Invalid("belongs to no namespace of its own: it would change the host");
+    config->sysctls.emplace_back(name, std::move(value));
+  }
+  return {};
+}
+
+Result<unsigned> ParseAccess(const JsonCursor& rule) {
+  std::optional<JsonCursor> cursor = TRY(rule.Find("access"));
+  if (!cursor) return kDeviceAll;
+  std::string text = TRY(cursor->String());
+  unsigned access = 0;
+  for (char letter : text) {
+    if (letter != 'r' && letter != 'w' && letter != 'm')
+      return cursor->Invalid("'" + text + "' is not made of r, w and m");
+    access |= letter == 'r' ? kDeviceRead : letter == 'w' ? kDeviceWrite : kDeviceMake;
+  }
+  return access == 0 ? kDeviceAll : access;
+}
+
+Result<std::optional<uint32_t>> ParseDeviceNumber(const JsonCursor& rule, std::string_view name) {
+  std::optional<int64_t> number = TRY(rule.FindInteger(name, -1, kMaxUint32));
+  if (!number || *number == -1) return std::optional<uint32_t>();  // -1: every one
+  return std::optional<uint32_t>(static_cast<uint32_t>(*number));
+}
+
+Result<DeviceRule> ParseDeviceRule(const JsonCursor& cursor) {
+  DeviceRule rule;
+  JsonCursor allow = TRY(cursor.Get("allow"));
+  rule.is_allowed = TRY(allow.Boolean());
+  std::optional<std::string> type = TRY(cursor.FindString("type"));
+  std::string text = type.value_or("a");
+  if (text.empty()) text = "a";
+  if (text != "a" && text != "b" && text != "c" && text != "u")
+    return cursor.Invalid("type: '" + text + "' is not a, b or c");
+  rule.type = text == "u" ? 'c' : text[0];
+  rule.major = TRY(ParseDeviceNumber(cursor, "major"));
+  rule.minor = TRY(ParseDeviceNumber(cursor, "minor"));
+  rule.access = TRY(ParseAccess(cursor));
+  return rule;
+}
+
+void Note(const JsonCursor& section, std::string_view name, Resources* resources) {
+  resources->limit_paths.push_back(section.path() + "." + std::string(name));
+}
+
+// swap is memory and swap together; -1 or none does not limit it.
+Result<> ParseSwap(const JsonCursor& memory, CgroupLimits* limits) {
+  std::optional<JsonCursor> cursor = TRY(memory.Find("swap"));
+  limits->swap_max = kUnlimitedSwap;
+  if (!cursor) return {};
+  int64_t together = TRY(cursor->Integer(-1));
+  if (together <= 0) return {};
+  if (!limits->memory_max) return cursor->Invalid("needs a limit beside it");
+  uint64_t both = static_cast<uint64_t>(together);
+  if (both < limits->memory_max->count())
+    return cursor->Invalid("is memory and swap together: it cannot be below the limit");
+  limits->swap_max = Bytes(both - limits->memory_max->count());
+  return {};
+}
+
+Result<> ParseMemory(const JsonCursor& memory, Resources* resources) {
+  CgroupLimits& limits = resources->limits;
+  std::optional<int64_t> limit = TRY(memory.FindInteger("limit", -1));
+  if (limit.value_or(-1) > 0) {
+    limits.memory_max = Bytes(static_cast<uint64_t>(*limit));
+    Note(memory, "limit", resources);
+  }
+  std::optional<int64_t> reservation = TRY(memory.FindInteger("reservation", -1));
+  if (reservation.value_or(-1) > 0) {
+    limits.memory_low = Bytes(static_cast<uint64_t>(*reservation));
+    Note(memory, "reservation", resources);
+  }
+  TRY(ParseSwap(memory, &limits));
+  // useHierarchy is what every cgroup of today does; kernel memory limits are gone from Linux.
+  return RefuseMembers(
+      memory, {"kernel", "kernelTCP", "swappiness", "disableOOMKiller", "checkBeforeUpdate"});
+}
+
+Result<> ParseCpu(const JsonCursor& cpu, Resources* resources) {
+  CgroupLimits& limits = resources->limits;
+  std::optional<int64_t> shares = TRY(cpu.FindInteger("shares", 0, 262'144));
+  if (shares.value_or(0) > 0) {
+    limits.cpu_shares = static_cast<uint64_t>(*shares);
+    Note(cpu, "shares", resources);
+  }
+  std::optional<int64_t> period = TRY(cpu.FindInteger("period", 0, 1'000'000));
+  if (period.value_or(0) > 0) limits.cpu_period_us = static_cast<uint64_t>(*period);
+  std::optional<int64_t> quota = TRY(cpu.FindInteger("quota", -1));
+  if (quota.value_or(-1) > 0) {
+    limits.cpu_quota_us = static_cast<uint64_t>(*quota);
+    Note(cpu, "quota", resources);
+  }
+  return RefuseMembers(cpu, {"cpus", "mems", "burst", "realtimeRuntime", "realtimePeriod", "idle"});
+}
+
+Result<> ParsePids(const JsonCursor& pids, Resources* resources) {
+  std::optional<int64_t> limit = TRY(pids.FindInteger("limit", -1));
+  if (limit.value_or(-1) <= 0) return {};
+  resources->limits.pids_max = static_cast<uint64_t>(*limit);
+  Note(pids, "limit", resources);
+  return {};
+}
+
+Result<> ParseResources(const JsonCursor& section, Config* config) {
+  std::optional<JsonCursor> resources = TRY(section.Find("resources"));
+  if (!resources) return {};
+  std::optional<JsonCursor> memory = TRY(resources->Find("memory"));
+  if (memory) TRY(ParseMemory(*memory, &config->resources));
+  std::optional<JsonCursor> cpu = TRY(resources->Find("cpu"));
+  if (cpu) TRY(ParseCpu(*cpu, &config->resources));
+  std::optional<JsonCursor> pids = TRY(resources->Find("pids"));
+  if (pids) TRY(ParsePids(*pids, &config->resources));
+  std::vector<JsonCursor> rules = TRY(FindList(*resources, "devices"));
+  for (const JsonCursor& cursor : rules) {
+    DeviceRule rule = TRY(ParseDeviceRule(cursor));
+    config->resources.device_rules.push_back(rule);
+  }
+  return RefuseMembers(*resources, {"blockIO", "hugepageLimits", "network", "rdma", "unified"});
+}
+
+Result<> ParsePropagation(const JsonCursor& section) {
+  std::optional<JsonCursor> cursor = TRY(section.Find("rootfsPropagation"));
+  if (!cursor) return {};
+  std::string value = TRY(cursor->String());
+  if (value.empty() || value == "private" || value == "rprivate") return {};
+  return cursor->Invalid("'" + value + "' is not supported by skiff-oci: use private or rprivate");
+}
+
+Result<> ParsePaths(const JsonCursor& section, std::string_view name,
+                    std::vector<std::string>* paths) {
+  std::vector<JsonCursor> elements = TRY(FindList(section, name));
+  for (const JsonCursor& element : elements) {
+    std::string path = TRY(AbsolutePath(element));
+    paths->push_back(std::move(path));
+  }
+  return {};
+}
+
+Result<> ParseCgroupsPath(const JsonCursor& section, Config* config) {
+  std::optional<JsonCursor> cursor = TRY(section.Find("cgroupsPath"));
+  if (!cursor) return {};
+  config->cgroups_path = TRY(CleanString(*cursor));
+  if (config->cgroups_path.find(':') != std::string::npos)
+    return cursor->Invalid("systemd's slice:prefix:name is not supported: use a path");
+  for (std::string_view part : Split(config->cgroups_path, '/')) {
+    if (part == "..") return cursor->Invalid("must not hold '..'");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> ParseLinux(const JsonCursor& section, Config* config) {
+  TRY(ParseNamespaces(section, config));
+  TRY(RefuseMembers(section, {"uidMappings", "gidMappings", "intelRdt", "personality",
+                              "timeOffsets", "mountLabel", "netDevices", "memoryPolicy"}));
+  std::vector<JsonCursor> devices = TRY(FindList(section, "devices"));
+  for (const JsonCursor& cursor : devices) {
+    DeviceSpec device = TRY(ParseDevice(cursor));
+    config->devices.push_back(std::move(device));
+  }
+  TRY(ParseSysctls(section, config));
+  TRY(ParseCgroupsPath(section, config));
+  TRY(ParseResources(section, config));
+  TRY(ParsePropagation(section));
+  TRY(ParsePaths(section, "maskedPaths", &config->masked_paths));
+  TRY(ParsePaths(section, "readonlyPaths", &config->readonly_paths));
+  std::optional<JsonCursor> seccomp = TRY(section.Find("seccomp"));
+  if (seccomp) config->seccomp = TRY(ParseSeccomp(*seccomp));
+  return {};
+}
+
+}  // namespace skiff::isolation::oci

@@ -1,0 +1,149 @@
+#include "isolation/oci/container.h"
+
+#include <algorithm>
+
+#include "isolation/base/text.h"
+#include "isolation/oci/limits.h"
+#include "isolation/oci/mount_options.h"
+
+namespace skiff::isolation::oci {
+namespace {
+
+void PlanProcess(const Process& process, ContainerSpec* spec) {
+  spec->arguments = process.arguments;
+  spec->environment = process.environment;
+  spec->working_directory = process.working_directory;
+  spec->user.uid = process.uid;
+  spec->user.gid = process.gid;
+  spec->user.groups = process.additional_gids;
+  spec->umask = process.umask;
+  spec->capabilities = process.capabilities;
+  spec->no_new_privileges = process.no_new_privileges;
+  spec->rlimits = process.rlimits;
+  spec->oom_score_adj = process.oom_score_adj;
+}
+
+void PlanNamespaces(const Config& config, ContainerPlan* plan) {
+  auto has = [&](NamespaceType type) { return config.namespaces.contains(type); };
+  NamespaceSpec& namespaces = plan->spec.namespaces;
+  namespaces.new_pid = has(NamespaceType::kPid);
+  namespaces.new_mount = true;  // ParseConfig demands it
+  namespaces.new_uts = has(NamespaceType::kUts);
+  namespaces.new_ipc = has(NamespaceType::kIpc);
+  namespaces.new_cgroup = has(NamespaceType::kCgroup);
+  auto network = config.namespaces.find(NamespaceType::kNetwork);
+  if (network == config.namespaces.end()) return;
+  plan->join_network = network->second;
+  namespaces.new_network = network->second.empty();
+}
+
+bool IsDev(const std::string& destination) {
+  return destination == "/dev" || destination == "/dev/";
+}
+
+// runtime-spec, config-linux.md, "Default Devices". /dev/console goes with a terminal.
+void AddDefaultDevices(ContainerSpec* spec) {
+  spec->devices = {{"/dev/null", 'c', 1, 3},    {"/dev/zero", 'c', 1, 5},
+                   {"/dev/full", 'c', 1, 7},    {"/dev/random", 'c', 1, 8},
+                   {"/dev/urandom", 'c', 1, 9}, {"/dev/tty", 'c', 5, 0}};
+  spec->symlinks = {{"/dev/fd", "/proc/self/fd"},
+                    {"/dev/stdin", "/proc/self/fd/0"},
+                    {"/dev/stdout", "/proc/self/fd/1"},
+                    {"/dev/stderr", "/proc/self/fd/2"},
+                    {"/dev/ptmx", "pts/ptmx"}};
+}
+
+Result<> PlanDevices(const Config& config, ContainerSpec* spec) {
+  bool is_host_dev = false;
+  for (size_t i = 0; i < config.mounts.size(); ++i) {
+    bool is_bind = spec->mounts[i].kind == MountSpec::Kind::kBind;
+    is_host_dev = is_host_dev || (is_bind && IsDev(config.mounts[i].destination));
+  }
+  if (is_host_dev && !config.devices.empty())
+    return Error(Code::kInvalid,
+                 "linux.devices: /dev is a bind, nodes would be made in its source");
+  if (is_host_dev) return {};
+  AddDefaultDevices(spec);
+  for (const DeviceSpec& device : config.devices) {
+    std::erase_if(spec->devices, [&](const DeviceSpec& d) { return d.path == device.path; });
+    std::erase_if(spec->symlinks, [&](const SymlinkSpec& s) { return s.path == device.path; });
+    spec->devices.push_back(device);
+  }
+  return {};
+}
+
+// Absolute: from the hierarchies' roots. Anything else is ours to place.
+std::string PlanCgroupPath(const Config& config, const std::string& id) {
+  std::string path;
+  for (std::string_view part : Split(config.cgroups_path, '/')) {
+    if (part.empty() || part == ".") continue;
+    path.append(path.empty() ? "" : "/").append(part);
+  }
+  return path.empty() ? "skiff-oci-" + id : path;
+}
+
+// The rules a runtime adds so that the devices it supplies itself work (pseudo-terminals with
+// them), and that nodes may be made where the capability allows.
+void AddDefaultRules(std::vector<DeviceRule>* rules) {
+  for (char type : {'c', 'b'})
+    rules->push_back({.is_allowed = true, .type = type, .access = kDeviceMake});
+  struct Node {
+    uint32_t major;
+    std::optional<uint32_t> minor;
+  };
+  for (const Node& node : {Node{1, 3},
+                           {1, 5},
+                           {1, 7},
+                           {1, 8},
+                           {1, 9},
+                           {5, 0},
+                           {5, 1},
+                           {5, 2},
+                           Node{136, std::nullopt}}) {
+    rules->push_back({.is_allowed = true, .type = 'c', .major = node.major, .minor = node.minor});
+  }
+}
+
+}  // namespace
+
+Result<> CheckContainerId(const std::string& id) {
+  bool is_fine = !id.empty() && id[0] != '.' && id.size() <= kMaxContainerId &&
+                 std::all_of(id.begin(), id.end(), [](char c) {
+                   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                          (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-' || c == '.';
+                 });
+  if (is_fine) return {};
+  return Error(Code::kInvalid, "container id '" + id +
+                                   "': 1 to 128 letters, digits, '_', '+', '-' or '.' (not first)");
+}
+
+std::vector<DeviceRule> WithDefaultRules(std::vector<DeviceRule> rules) {
+  if (!rules.empty()) AddDefaultRules(&rules);
+  return rules;
+}
+
+Result<ContainerPlan> PlanContainer(const Config& config, const std::string& bundle,
+                                    const std::string& id) {
+  TRY(CheckContainerId(id));
+  ContainerPlan plan;
+  ContainerSpec& spec = plan.spec;
+  PlanProcess(config.process, &spec);
+  PlanNamespaces(config, &plan);
+  spec.hostname = config.hostname;
+  spec.domainname = config.domainname;
+  plan.rootfs = config.root_path[0] == '/' ? config.root_path : bundle + "/" + config.root_path;
+  spec.attach_point = plan.rootfs;
+  spec.is_root_readonly = config.is_root_readonly;
+  for (const Mount& mount : config.mounts) {
+    MountSpec each = TRY(ParseMountOptions(mount, bundle));
+    spec.mounts.push_back(std::move(each));
+  }
+  TRY(PlanDevices(config, &spec));
+  spec.sysctls = config.sysctls;
+  spec.readonly_paths = config.readonly_paths;
+  spec.masked_paths = config.masked_paths;
+  plan.cgroup_path = PlanCgroupPath(config, id);
+  return plan;
+}
+
+}  // namespace skiff::isolation::oci

@@ -1,0 +1,32 @@
+// From config.json to the launch code's complete spec. Pure: no system calls; what must be opened
+// (root, namespaces to join, cgroup) is named here and opened by run.cc.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "isolation/base/result.h"
+#include "isolation/container_spec.h"
+#include "isolation/oci/config.h"
+
+namespace skiff::isolation::oci {
+
+struct ContainerPlan {
+  ContainerSpec spec;        // without descriptors and seccomp program
+  std::string rootfs;        // absolute
+  std::string join_network;  // path of a namespace; "": none
+  std::string cgroup_path;   // relative to the hierarchies' roots
+};
+
+// `bundle` is absolute. Adds the devices and links that every runtime must supply, unless /dev is
+// a bind of the host's.
+Result<ContainerPlan> PlanContainer(const Config& config, const std::string& bundle,
+                                    const std::string& id);
+
+// The configured rules and, when there are any, those that the supplied devices need.
+std::vector<DeviceRule> WithDefaultRules(std::vector<DeviceRule> rules);
+
+// Letters, digits, "_", "+", "-", "." (not first); at most kMaxContainerId.
+Result<> CheckContainerId(const std::string& id);
+
+}  // namespace skiff::isolation::oci

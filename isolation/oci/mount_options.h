@@ -1,0 +1,15 @@
+// The words of a mount's `options` in config.json, as mount(8) has them, sorted into what they
+// mean: attributes of the mount, a bind, or parameters of the file system.
+#pragma once
+
+#include "isolation/base/result.h"
+#include "isolation/container_spec.h"
+#include "isolation/oci/config.h"
+
+namespace skiff::isolation::oci {
+
+// `bundle` is where a relative bind source begins. A mount of type cgroup is returned as kCgroup.
+// Errors name the mount and the option.
+Result<MountSpec> ParseMountOptions(const Mount& mount, const std::string& bundle);
+
+}  // namespace skiff::isolation::oci

@@ -1,0 +1,354 @@
+// The built skiff-oci on a busybox bundle, as podman or a person would call it.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <nlohmann/json.hpp>
+
+#include "isolation/base/text.h"
+#include "isolation/cgroup.h"
+#include "isolation/sys/file.h"
+#include "isolation/sys/process.h"
+#include "tests/support/busybox_root.h"
+#include "tests/support/capability.h"
+
+namespace skiff::isolation::oci {
+namespace {
+
+using nlohmann::json;
+using skiff::test::BusyboxRoot;
+using skiff::test::TempDir;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+// As `runc spec` writes it, without a terminal.
+json OrdinaryConfig() {
+  return json::parse(R"({
+    "ociVersion": "1.0.2-dev",
+    "process": {
+      "terminal": false, "user": {"uid": 0, "gid": 0}, "args": [],
+      "env": ["PATH=/bin", "TERM=xterm"], "cwd": "/",
+      "capabilities": {
+        "bounding": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"],
+        "effective": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"],
+        "permitted": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"],
+        "ambient": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]},
+      "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 512, "soft": 256}],
+      "noNewPrivileges": true},
+    "root": {"path": "rootfs", "readonly": true},
+    "hostname": "bundle",
+    "mounts": [
+      {"destination": "/proc", "type": "proc", "source": "proc"},
+      {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
+       "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]},
+      {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+       "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]},
+      {"destination": "/dev/shm", "type": "tmpfs", "source": "shm",
+       "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]},
+      {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue",
+       "options": ["nosuid", "noexec", "nodev"]},
+      {"destination": "/sys", "type": "sysfs", "source": "sysfs",
+       "options": ["nosuid", "noexec", "nodev", "ro"]},
+      {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
+       "options": ["nosuid", "noexec", "nodev", "relatime", "ro"]}],
+    "linux": {
+      "resources": {"devices": [{"allow": false, "access": "rwm"}]},
+      "namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"},
+                     {"type": "mount"}],
+      "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],
+      "readonlyPaths": ["/proc/bus", "/proc/sys", "/proc/sysrq-trigger"]}
+  })");
+}
+
+struct Finished {
+  int code = -1;
+  std::string output;
+};
+
+class OciRunTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    SKIFF_REQUIRE(skiff::test::MissingRoot());
+    SKIFF_REQUIRE(skiff::test::MissingBusybox());
+    Result<CgroupHost> host = CgroupHost::Discover();
+    SKIFF_REQUIRE(host.ok() ? "" : host.error().message());
+    host_ = std::move(host).value();
+    busybox_ = std::make_unique<BusyboxRoot>();
+    sys::Symlink(busybox_->layer(), AT_FDCWD, bundle_.path() + "/rootfs").value();
+    id_ = "skiff-test-" + RandomHex(4);
+    config_ = OrdinaryConfig();
+  }
+  // Nothing of a container outlives its run, however it ended.
+  void TearDown() override {
+    if (id_.empty()) return;
+    for (const std::string& directory : host_->Directories("skiff-oci-" + id_)) {
+      EXPECT_FALSE(sys::Exists(AT_FDCWD, directory)) << directory;
+    }
+    EXPECT_FALSE(sys::Exists(AT_FDCWD, StateRoot() + "/" + id_));
+    std::string mounts = sys::ReadFile(AT_FDCWD, "/proc/self/mountinfo").value();
+    EXPECT_THAT(mounts, Not(HasSubstr(busybox_->layer())));
+  }
+  std::string StateRoot() const { return bundle_.path() + "/state"; }
+
+  sys::Process Start(const std::vector<std::string>& flags, int output) {
+    sys::WriteFile(AT_FDCWD, bundle_.path() + "/config.json", config_.dump()).value();
+    sys::SpawnSpec spec;
+    spec.path = SKIFF_OCI;
+    spec.arguments = {"skiff-oci", "--root", StateRoot()};
+    spec.arguments.insert(spec.arguments.end(), flags.begin(), flags.end());
+    spec.arguments.insert(spec.arguments.end(), {"run", "-b", bundle_.path(), "--pid-file",
+                                                 bundle_.path() + "/pid", id_});
+    UniqueFd null = sys::Open(AT_FDCWD, "/dev/null", O_RDONLY).value();
+    spec.fds = {null.get(), output, output};
+    return sys::Spawn(spec).value();
+  }
+  Finished Run(const std::vector<std::string>& flags = {}) {
+    sys::Pipe pipe = sys::MakePipe().value();
+    sys::Process process = Start(flags, pipe.write_end.get());
+    pipe.write_end.Reset();
+    Finished finished;
+    finished.output = sys::ReadAll(pipe.read_end.get(), "output").value();
+    finished.code = sys::WaitPidfd(process.pidfd.get(), true).value()->ShellCode();
+    return finished;
+  }
+  Finished Script(const std::string& script, const std::vector<std::string>& flags = {}) {
+    config_["process"]["args"] = {"/bin/busybox", "sh", "-c", script};
+    return Run(flags);
+  }
+
+  std::optional<CgroupHost> host_;
+  std::unique_ptr<BusyboxRoot> busybox_;
+  TempDir bundle_;
+  std::string id_;
+  json config_;
+};
+
+TEST_F(OciRunTest, ExitCodeAndOutputComeBack) {
+  Finished finished = Script("echo hello; exit 9");
+  EXPECT_EQ(finished.output, "hello\n");
+  EXPECT_EQ(finished.code, 9);
+}
+
+TEST_F(OciRunTest, SignalBecomes128AndItsNumber) {
+  // Process 1 cannot kill itself; the kernel does it from outside.
+  config_["linux"]["seccomp"] = {
+      {"defaultAction", "SCMP_ACT_ALLOW"},
+      {"syscalls", {{{"names", {"mkdir"}}, {"action", "SCMP_ACT_KILL_PROCESS"}}}}};
+  EXPECT_EQ(Script("exec busybox mkdir /dev/x").code, 128 + SIGSYS);
+}
+
+TEST_F(OciRunTest, ProcessHasTheIdentityOfTheConfig) {
+  config_["process"]["user"] = {{"uid", 33}, {"gid", 34}, {"umask", 077}, {"additionalGids", {7}}};
+  config_["process"]["cwd"] = "/tmp";
+  Finished finished = Script("id; hostname; pwd; umask; echo $$ $HOME; ulimit -Sn; ulimit -Hn");
+  EXPECT_THAT(finished.output, HasSubstr("uid=33(web) gid=34 groups=7\n"));
+  EXPECT_THAT(finished.output, HasSubstr("bundle\n/tmp\n0077\n1 /tmp\n256\n512\n"));
+}
+
+TEST_F(OciRunTest, CapabilitiesAreTheSetsOfTheConfig) {
+  Finished finished = Script("grep -E 'Cap|NoNewPrivs' /proc/self/status");
+  for (const char* set : {"CapPrm", "CapEff", "CapBnd"}) {
+    EXPECT_THAT(finished.output, HasSubstr(std::string(set) + ":\t0000000020000420"));
+  }
+  // Ambient needs inheritable: the kernel grants neither here, and runc leaves it at that, too.
+  EXPECT_THAT(finished.output, HasSubstr("CapAmb:\t0000000000000000"));
+  EXPECT_THAT(finished.output, HasSubstr("NoNewPrivs:\t1"));
+}
+
+TEST_F(OciRunTest, AmbientCapabilitiesReachAnotherUser) {
+  config_["process"]["user"]["uid"] = 33;
+  config_["process"]["capabilities"]["inheritable"] = {"CAP_NET_BIND_SERVICE"};
+  EXPECT_THAT(Script("grep CapEff /proc/self/status").output,
+              HasSubstr("CapEff:\t0000000000000400"));
+}
+
+TEST_F(OciRunTest, SeccompAnswersWithTheErrnoOfTheRule) {
+  config_["linux"]["seccomp"] = json::parse(R"({
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28},
+                 {"names": ["sethostname"], "action": "SCMP_ACT_ERRNO"}]})");
+  for (int round = 0; round < 2; ++round) {  // the second time out of the cache
+    Finished finished = Script("busybox mkdir /dev/x; grep Seccomp: /proc/self/status");
+    EXPECT_THAT(finished.output, HasSubstr("No space left on device"));
+    EXPECT_THAT(finished.output, HasSubstr("Seccomp:\t2"));
+  }
+  EXPECT_EQ(sys::ListDirectory(AT_FDCWD, StateRoot() + "/.cache").value().size(), 1U);
+}
+
+TEST_F(OciRunTest, SeccompHoldsWithoutNoNewPrivileges) {
+  config_["process"]["noNewPrivileges"] = false;
+  config_["linux"]["seccomp"] = {
+      {"defaultAction", "SCMP_ACT_ALLOW"},
+      {"syscalls", {{{"names", {"mkdir", "mkdirat"}}, {"action", "SCMP_ACT_ERRNO"}}}}};
+  EXPECT_THAT(Script("busybox mkdir /dev/x").output, HasSubstr("Operation not permitted"));
+}
+
+TEST_F(OciRunTest, RootAndPathsAreProtected) {
+  Finished finished = Script(
+      "touch /x; echo 1 > /proc/sys/vm/overcommit_memory; ls /sys/firmware | wc -l;"
+      "wc -c < /proc/keys; touch /dev/shm/y && echo fine");
+  EXPECT_THAT(finished.output, HasSubstr("/x: Read-only file system"));
+  EXPECT_THAT(finished.output, HasSubstr("overcommit_memory: Read-only file system"));
+  EXPECT_THAT(finished.output, HasSubstr("0\n0\nfine\n"));
+}
+
+TEST_F(OciRunTest, DefaultDevicesAreSupplied) {
+  Finished finished = Script("ls /dev | tr '\\n' ' '; echo x > /dev/null && echo fine");
+  EXPECT_THAT(
+      finished.output,
+      HasSubstr("fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero "));
+  EXPECT_THAT(finished.output, HasSubstr("fine"));
+}
+
+TEST_F(OciRunTest, DeviceRulesHold) {
+  for (const char* set : {"bounding", "permitted", "effective"}) {
+    config_["process"]["capabilities"][set].push_back("CAP_MKNOD");
+  }
+  // No driver has this number: an open that the rules let through meets ENXIO instead of EPERM.
+  std::string script =
+      "busybox mknod /dev/k c 511 77 && busybox head -c 1 /dev/k;"
+      "busybox head -c 1 /dev/random | wc -c";
+  Finished denied = Script(script);
+  EXPECT_EQ(denied.output, "head: /dev/k: Operation not permitted\n1\n");
+  config_["linux"]["resources"]["devices"].push_back(
+      {{"allow", true}, {"type", "c"}, {"major", 511}, {"minor", 77}, {"access", "r"}});
+  EXPECT_EQ(Script(script).output, "head: /dev/k: No such device or address\n1\n");
+  EXPECT_EQ(Script("busybox mknod /dev/k c 511 77; echo > /dev/k").output,
+            "sh: can't create /dev/k: Operation not permitted\n");
+}
+
+TEST_F(OciRunTest, DevicesAndBindsOfTheConfigAppear) {
+  TempDir host;
+  sys::WriteFile(AT_FDCWD, host.path() + "/data", "from the host\n", 0644).value();
+  config_["mounts"].push_back({{"destination", "/tmp/data"},
+                               {"type", "bind"},
+                               {"source", host.path() + "/data"},
+                               {"options", {"rbind", "rprivate", "ro", "noatime"}}});
+  config_["linux"]["devices"] = {{{"path", "/dev/mine"},
+                                  {"type", "c"},
+                                  {"major", 1},
+                                  {"minor", 5},
+                                  {"fileMode", 0600},
+                                  {"uid", 33},
+                                  {"gid", 33}}};
+  Finished finished = Script(
+      "cat /tmp/data; echo x > /tmp/data; ls -ln /dev/mine;"
+      "grep /tmp/data /proc/self/mountinfo");
+  EXPECT_THAT(finished.output, HasSubstr("from the host\n"));
+  EXPECT_THAT(finished.output, HasSubstr("/tmp/data: Read-only file system"));
+  EXPECT_THAT(finished.output, HasSubstr("crw-------    1 33       33          1,   5"));
+  EXPECT_THAT(finished.output, HasSubstr("ro,noatime"));
+}
+
+TEST_F(OciRunTest, SysctlsOfItsNamespacesAreSet) {
+  config_["linux"]["sysctl"] = {{"net.ipv4.ip_forward", "1"}, {"kernel.shm_rmid_forced", "1"}};
+  EXPECT_EQ(Script("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shm_rmid_forced").output,
+            "1\n1\n");
+}
+
+TEST_F(OciRunTest, NetworkNamespaceIsJoinedByPath) {
+  UniqueFd network = sys::MakeNetworkNamespace().value();
+  std::string path = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(network.get());
+  struct stat expected = sys::StatFd(network.get()).value();
+  config_["linux"]["namespaces"][1]["path"] = path;
+  EXPECT_EQ(Script("readlink /proc/self/ns/net").output,
+            "net:[" + std::to_string(expected.st_ino) + "]\n");
+}
+
+TEST_F(OciRunTest, LimitsHoldInTheCgroup) {
+  SKIFF_REQUIRE(skiff::test::MissingMemoryController());
+  config_["linux"]["resources"]["memory"] = {{"limit", 16 << 20}};
+  config_["linux"]["resources"]["pids"] = {{"limit", 5}};
+  Finished finished = Script(
+      "for i in 1 2 3 4 5 6 7 8; do busybox sleep 100 & done; echo started;"
+      "exec busybox awk 'BEGIN { s = \"x\"; while (1) s = s s }'");
+  EXPECT_THAT(finished.output, HasSubstr("can't fork: Resource temporarily unavailable"));
+  config_["linux"]["resources"].erase("pids");
+  EXPECT_EQ(Script("exec busybox awk 'BEGIN { s = \"x\"; while (1) s = s s }'").code, 137);
+}
+
+TEST_F(OciRunTest, OwnCgroupIsAllThatIsSeen) {
+  for (bool has_namespace : {false, true}) {
+    if (has_namespace) config_["linux"]["namespaces"].push_back({{"type", "cgroup"}});
+    Finished finished = Script("cat /sys/fs/cgroup/cgroup.procs; touch /sys/fs/cgroup/x");
+    EXPECT_THAT(finished.output, HasSubstr("1\n")) << has_namespace;
+    EXPECT_THAT(finished.output, HasSubstr("Read-only file system"));
+  }
+}
+
+TEST_F(OciRunTest, WithoutCgroupLimitsAreRefused) {
+  EXPECT_EQ(Script("exit 3", {"--cgroup-manager", "disabled"}).code, 3);
+  config_["linux"]["resources"]["pids"] = {{"limit", 5}};
+  Finished finished = Script("exit 3", {"--cgroup-manager", "disabled"});
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_THAT(finished.output, HasSubstr("linux.resources.pids.limit: cannot be enforced"));
+}
+
+TEST_F(OciRunTest, MissingProgramIs127AndUnusableOne126) {
+  config_["process"]["args"] = {"nonesuch"};
+  Finished missing = Run();
+  EXPECT_EQ(missing.code, 127);
+  EXPECT_EQ(missing.output, "skiff-oci: exec nonesuch: executable file not found in $PATH\n");
+  config_["process"]["args"] = {"/etc/passwd"};
+  EXPECT_EQ(Run().code, 126);
+}
+
+TEST_F(OciRunTest, FailuresAreOneLineOnStandardErrorAndInTheLog) {
+  config_["process"]["cwd"] = "relative";
+  Finished finished = Script("true", {"--log", bundle_.path() + "/log", "--log-format", "json"});
+  EXPECT_EQ(finished.code, 1);
+  std::string expected = bundle_.path() + "/config.json: process.cwd: 'relative' is not absolute";
+  EXPECT_EQ(finished.output, "skiff-oci: " + expected + "\n");
+  json line = json::parse(sys::ReadFile(AT_FDCWD, bundle_.path() + "/log").value());
+  EXPECT_EQ(line["msg"], expected);
+  EXPECT_EQ(line["level"], "error");
+}
+
+TEST_F(OciRunTest, FailedMountNamesItAndLeavesNothing) {
+  config_["mounts"].push_back({{"destination", "/tmp"}, {"type", "nosuchfs"}});
+  Finished finished = Script("true");
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_THAT(finished.output, HasSubstr("skiff-oci: mount /tmp: no such device"));
+}
+
+TEST_F(OciRunTest, SignalsArePassedOnAndTheIdIsTakenMeanwhile) {
+  config_["process"]["args"] = {"/bin/busybox", "sh", "-c",
+                                "trap 'echo got it; exit 5' TERM; echo ready; "
+                                "while :; do busybox sleep 1000 & wait; done"};
+  sys::Pipe pipe = sys::MakePipe().value();
+  sys::Process process = Start({}, pipe.write_end.get());
+  pipe.write_end.Reset();
+  char text[6] = {};
+  for (size_t got = 0; got < sizeof(text);) {
+    size_t size = sys::Read(pipe.read_end.get(), text + got, sizeof(text) - got).value();
+    ASSERT_GT(size, 0U);
+    got += size;
+  }
+  EXPECT_EQ(std::string(text, sizeof(text)), "ready\n");
+  Finished second = Run();
+  EXPECT_EQ(second.code, 1);
+  EXPECT_THAT(second.output, HasSubstr("container id '" + id_ + "' is in use"));
+  sys::SignalPidfd(process.pidfd.get(), SIGTERM).value();
+  EXPECT_EQ(sys::ReadAll(pipe.read_end.get(), "output").value(), "got it\n");
+  EXPECT_EQ(sys::WaitPidfd(process.pidfd.get(), true).value()->ShellCode(), 5);
+}
+
+TEST_F(OciRunTest, AForeignCgroupIsNotTakenOver) {
+  std::vector<std::string> warnings;
+  std::string path = "skiff-test-foreign-" + RandomHex(4);
+  Cgroup foreign = host_->Create(path, {}, &warnings).value();
+  config_["linux"]["cgroupsPath"] = "/" + path;
+  Finished finished = Script("true");
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_THAT(finished.output, HasSubstr("linux.cgroupsPath: "));
+  EXPECT_THAT(finished.output, HasSubstr("exists already"));
+  EXPECT_TRUE(sys::Exists(AT_FDCWD, host_->Directories(path)[0]));
+  EXPECT_TRUE(host_->Remove(path).ok());
+}
+
+}  // namespace
+}  // namespace skiff::isolation::oci

@@ -1,0 +1,205 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <seccomp.h>
+#include <sys/resource.h>
+
+#include <nlohmann/json.hpp>
+
+#include "isolation/oci/config.h"
+
+namespace skiff::isolation::oci {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+json MinimalConfig() {
+  return json::parse(R"({
+    "ociVersion": "1.0.2-dev",
+    "process": {"terminal": false, "user": {"uid": 0, "gid": 0}, "args": ["sh"],
+                "env": ["PATH=/bin"], "cwd": "/"},
+    "root": {"path": "rootfs"},
+    "linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}, {"type": "ipc"},
+                             {"type": "network"}]}
+  })");
+}
+
+Result<Config> Parse(const json& config) { return ParseConfig(config.dump()); }
+
+TEST(OciConfigTest, MinimalConfigIsTaken) {
+  Result<Config> config = Parse(MinimalConfig());
+  ASSERT_TRUE(config.ok()) << config.error().message();
+  EXPECT_THAT(config.value().process.arguments, ElementsAre("sh"));
+  EXPECT_EQ(config.value().process.umask, 022U);
+  EXPECT_FALSE(config.value().process.no_new_privileges);
+  EXPECT_TRUE(config.value().namespaces.contains(NamespaceType::kMount));
+  EXPECT_FALSE(config.value().seccomp.has_value());
+}
+
+struct BadCase {
+  const char* pointer;  // JSON pointer of the member to set
+  const char* value;
+  const char* error;  // a part of the message
+};
+
+class BadConfigTest : public testing::TestWithParam<BadCase> {};
+
+TEST_P(BadConfigTest, ErrorNamesTheMember) {
+  json config = MinimalConfig();
+  config[json::json_pointer(GetParam().pointer)] = json::parse(GetParam().value);
+  Result<Config> parsed = Parse(config);
+  ASSERT_FALSE(parsed.ok()) << GetParam().pointer;
+  EXPECT_THAT(parsed.error().message(), HasSubstr(GetParam().error));
+  EXPECT_EQ(parsed.error().code(), Code::kInvalid);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Members, BadConfigTest,
+    testing::Values(
+        BadCase{"/ociVersion", R"("2.0.0")", "ociVersion: version '2.0.0' is not 1.x"},
+        BadCase{"/ociVersion", "1", "ociVersion: expected string, got integer"},
+        BadCase{"/process/terminal", "true", "process.terminal: true is not supported"},
+        BadCase{"/process/args", "[]", "process: args: missing or empty"},
+        BadCase{"/process/args", "[1]", "process.args[0]: expected string, got integer"},
+        BadCase{"/process/env", R"(["X"])", "process: env[0]: not of the form NAME=value"},
+        BadCase{"/process/cwd", R"("tmp")", "process.cwd: 'tmp' is not absolute"},
+        BadCase{"/process/user/uid", "4294967295", "process.user.uid: 4294967295 is not between"},
+        BadCase{"/process/user/uid", "-1", "process.user.uid: -1 is not between"},
+        BadCase{"/process/user/umask", "512", "process.user.umask: 512 is not between 0 and 511"},
+        BadCase{"/process/user/additionalGids", R"(["x"])",
+                "process.user.additionalGids[0]: expected integer"},
+        BadCase{"/process/rlimits", R"([{"type": "RLIMIT_X", "soft": 1, "hard": 1}])",
+                "process.rlimits[0].type: unknown resource limit 'RLIMIT_X'"},
+        BadCase{"/process/rlimits", R"([{"type": "RLIMIT_CORE", "soft": 2, "hard": 1}])",
+                "process.rlimits[0]: the soft limit is above the hard limit"},
+        BadCase{"/process/oomScoreAdj", "1001", "process.oomScoreAdj: 1001 is not between"},
+        BadCase{"/process/apparmorProfile", R"("x")", "process.apparmorProfile: not supported"},
+        BadCase{"/process/selinuxLabel", R"("x")", "process.selinuxLabel: not supported"},
+        BadCase{"/root/path", R"("")", "root.path: must not be empty"},
+        BadCase{"/hooks", R"({"prestart": [{"path": "/x"}]})", "hooks.prestart: not supported"},
+        BadCase{"/mounts", R"([{"source": "x"}])", "mounts[0].destination: missing"},
+        BadCase{"/mounts", R"([{"destination": "/x", "uidMappings": [{}]}])",
+                "mounts[0].uidMappings: not supported"},
+        BadCase{"/linux/namespaces", R"([{"type": "pid"}])", "one of type mount is required"},
+        BadCase{"/linux/namespaces", R"([{"type": "mount"}, {"type": "mount"}])",
+                "linux.namespaces[1].type: mount twice"},
+        BadCase{"/linux/namespaces", R"([{"type": "user"}])",
+                "linux.namespaces[0].type: namespaces of type user are not supported"},
+        BadCase{"/linux/namespaces", R"([{"type": "ipc", "path": "/proc/1/ns/ipc"}])",
+                "linux.namespaces[0].path: joining a namespace of type ipc is not supported"},
+        BadCase{"/linux/namespaces", R"([{"type": "moon"}])", "unknown namespace type 'moon'"},
+        BadCase{"/linux/uidMappings", R"([{"containerID": 0}])", "linux.uidMappings: not support"},
+        BadCase{"/linux/intelRdt", R"({"closID": "x"})", "linux.intelRdt: not supported"},
+        BadCase{"/linux/sysctl", R"({"kernel.core_pattern": "x"})",
+                "linux.sysctl.kernel.core_pattern: belongs to no namespace"},
+        BadCase{"/linux/sysctl", R"({"net/../kernel": "x"})", "not a sysctl name"},
+        BadCase{"/linux/cgroupsPath", R"("a.slice:x:y")", "linux.cgroupsPath: systemd's"},
+        BadCase{"/linux/cgroupsPath", R"("/a/../../b")", "linux.cgroupsPath: must not hold '..'"},
+        BadCase{"/linux/resources", R"({"memory": {"limit": "1g"}})",
+                "linux.resources.memory.limit: expected integer, got string"},
+        BadCase{"/linux/resources", R"({"memory": {"limit": 1000000, "swap": 1000}})",
+                "linux.resources.memory.swap: is memory and swap together"},
+        BadCase{"/linux/resources", R"({"cpu": {"cpus": "0-1"}})",
+                "linux.resources.cpu.cpus: not supported"},
+        BadCase{"/linux/resources", R"({"blockIO": {"weight": 10}})",
+                "linux.resources.blockIO: not supported"},
+        BadCase{"/linux/resources", R"({"devices": [{"allow": true, "access": "x"}]})",
+                "linux.resources.devices[0].access: 'x' is not made of r, w and m"},
+        BadCase{"/linux/devices", R"([{"path": "/dev/x", "type": "p"}])",
+                "linux.devices[0].type: device type 'p' is not c, u or b"},
+        BadCase{"/linux/rootfsPropagation", R"("shared")", "linux.rootfsPropagation: 'shared'"},
+        BadCase{"/linux/maskedPaths", R"(["proc/x"])", "linux.maskedPaths[0]: 'proc/x' is not abs"},
+        BadCase{"/linux/seccomp", R"({})", "linux.seccomp.defaultAction: missing"},
+        BadCase{"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_MAYBE"})",
+                "linux.seccomp.defaultAction: unknown action 'SCMP_ACT_MAYBE'"},
+        BadCase{"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_NOTIFY"})",
+                "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY is not supported"},
+        BadCase{"/linux/seccomp",
+                R"({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_Z80"]})",
+                "linux.seccomp.architectures[0]: unknown architecture 'SCMP_ARCH_Z80'"},
+        BadCase{"/linux/seccomp",
+                R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["read"],
+                    "action": "SCMP_ACT_ERRNO", "args": [{"index": 6, "op": "SCMP_CMP_EQ"}]}]})",
+                "linux.seccomp.syscalls[0].args[0].index: 6 is not between 0 and 5"}));
+
+TEST(OciConfigTest, MembersTheSpecificationDoesNotKnowAreIgnored) {
+  json config = MinimalConfig();
+  config["fromTheFuture"] = {{"x", 1}};
+  config["linux"]["newThing"] = true;
+  EXPECT_TRUE(Parse(config).ok());
+}
+
+TEST(OciConfigTest, MembersThatSayNothingAreNotRefused) {
+  json config = MinimalConfig();
+  config["process"]["apparmorProfile"] = "";
+  config["hooks"] = json::object();
+  config["linux"]["uidMappings"] = json::array();
+  config["linux"]["resources"] = {{"blockIO", json::object()},
+                                  {"memory", {{"disableOOMKiller", false}, {"swappiness", 0}}}};
+  EXPECT_TRUE(Parse(config).ok());
+}
+
+TEST(OciConfigTest, UnknownCapabilitiesAreWarnedAbout) {
+  json config = MinimalConfig();
+  config["process"]["capabilities"] = {{"bounding", {"CAP_KILL", "CAP_FLY"}}};
+  Result<Config> parsed = Parse(config);
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message();
+  EXPECT_EQ(parsed.value().process.capabilities.bounding, uint64_t{1} << 5);
+  EXPECT_THAT(parsed.value().warnings,
+              ElementsAre("process.capabilities.bounding[1]: unknown capability 'CAP_FLY'"));
+}
+
+TEST(OciConfigTest, HostNameNeedsItsNamespace) {
+  json config = MinimalConfig();
+  config["hostname"] = "web";
+  config["linux"]["namespaces"] = {{{"type", "mount"}}};
+  EXPECT_EQ(Parse(config).error().message(),
+            "hostname: needs a namespace of type uts in linux.namespaces");
+}
+
+TEST(OciConfigTest, LimitsComeOver) {
+  json config = MinimalConfig();
+  config["process"]["rlimits"] = {{{"type", "RLIMIT_NOFILE"}, {"soft", 10}, {"hard", UINT64_MAX}}};
+  config["linux"]["resources"] = {{"memory", {{"limit", 1 << 20}, {"swap", 3 << 20}}},
+                                  {"cpu", {{"quota", 5000}, {"period", 10000}, {"shares", 512}}},
+                                  {"pids", {{"limit", 7}}}};
+  Config parsed = Parse(config).value();
+  EXPECT_EQ(parsed.process.rlimits.at(0).hard, RLIM_INFINITY);
+  const CgroupLimits& limits = parsed.resources.limits;
+  EXPECT_EQ(limits.memory_max, Bytes::MiB(1));
+  EXPECT_EQ(limits.swap_max, Bytes::MiB(2));
+  EXPECT_EQ(limits.cpu_quota_us, 5000U);
+  EXPECT_EQ(limits.cpu_period_us, 10000U);
+  EXPECT_EQ(limits.cpu_shares, 512U);
+  EXPECT_EQ(limits.pids_max, 7U);
+  EXPECT_THAT(parsed.resources.limit_paths,
+              ElementsAre("linux.resources.memory.limit", "linux.resources.cpu.shares",
+                          "linux.resources.cpu.quota", "linux.resources.pids.limit"));
+}
+
+TEST(OciConfigTest, SwapWithoutAWordIsNotLimited) {
+  json config = MinimalConfig();
+  config["linux"]["resources"] = {{"memory", {{"limit", 1 << 20}}}};
+  EXPECT_EQ(Parse(config).value().resources.limits.swap_max, kUnlimitedSwap);
+}
+
+TEST(OciConfigTest, SeccompProfileComesOver) {
+  json config = MinimalConfig();
+  config["linux"]["seccomp"] = json::parse(R"({
+    "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
+    "architectures": ["SCMP_ARCH_X86_64"], "flags": ["SECCOMP_FILTER_FLAG_LOG"],
+    "syscalls": [{"names": ["clone"], "action": "SCMP_ACT_ALLOW",
+                  "args": [{"index": 0, "value": 18446744073709551615, "valueTwo": 0,
+                            "op": "SCMP_CMP_MASKED_EQ"}]}]})");
+  Result<Config> parsed = Parse(config);
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message();
+  const SeccompProfile& profile = *parsed.value().seccomp;
+  EXPECT_EQ(profile.default_action, SCMP_ACT_ERRNO(38));
+  EXPECT_THAT(profile.architectures, ElementsAre(uint32_t{SCMP_ARCH_X86_64}));
+  EXPECT_EQ(profile.flags, 2U);
+  EXPECT_EQ(profile.rules.at(0).arguments.at(0).value, UINT64_MAX);
+}
+
+}  // namespace
+}  // namespace skiff::isolation::oci
