@@ -8,12 +8,16 @@
 
 namespace skiff::runtime {
 
-inline constexpr Bytes kLogSegmentSize = Bytes::MiB(16);    // then the next one opens
-inline constexpr Bytes kDefaultLogSize = Bytes::GiB(1);     // of one container, index included
-inline constexpr Bytes kMinLogSize = Bytes::MiB(1);         // of one container
-inline constexpr uint64_t kMinSegmentsKept = 4;             // a small log has smaller segments
-inline constexpr uint32_t kMaxSegmentNumber = 999'999;      // six digits in the file name
-inline constexpr size_t kLogReadBuffer = 64 << 10;          // one batch at most
+inline constexpr Bytes kLogSegmentSize = Bytes::MiB(16);  // then the next one opens
+inline constexpr Bytes kDefaultLogSize = Bytes::GiB(1);   // of one container, index included
+inline constexpr Bytes kMinLogSize = Bytes::MiB(1);       // of one container
+inline constexpr uint64_t kMinSegmentsKept = 4;           // a small log has smaller segments
+inline constexpr uint32_t kMaxSegmentNumber = 999'999;    // six digits in the file name
+// One batch at most. As large as the pipe: 64 KiB cost a third more CPU per GB. Only pages that are
+// used take memory, and a stream that has calmed down gives them back.
+inline constexpr size_t kLogReadBuffer = 256 << 10;
+inline constexpr size_t kSmallLogBatch = 16 << 10;
+inline constexpr size_t kCalmLogBatches = 64;               // so many small batches in a row
 inline constexpr size_t kLogBuffersPerStream = 2;           // one is read into, one is written
 inline constexpr Bytes kLogPipeCapacity = Bytes::KiB(256);  // asked for; the default is 64
 inline constexpr size_t kMaxLogStreams = 2;                 // at a time, of one container

@@ -259,16 +259,26 @@ void LogWriter::LoseFront(std::string_view why) {
   PopFront();
 }
 
-// The buffer returns to its input, which goes on reading if that is what it waited for.
 void LogWriter::PopFront() {
   Batch batch = std::move(queue_.front());
   queue_.pop_front();
-  if (!batch.is_pooled) {
-    if (!batch.is_end) backlog_ -= batch.size + kBatchOverhead;
-    return;
-  }
+  if (batch.is_pooled) return Recycle(std::move(batch));
+  if (!batch.is_end) backlog_ -= batch.size + kBatchOverhead;
+}
+
+// The buffer returns to its input, which goes on reading if that is what it waited for. Where
+// batches have become small, both buffers are replaced by new ones, of which only the first pages
+// will be touched.
+void LogWriter::Recycle(Batch batch) {
   Input& input = *batch.input;
-  input.free.push_back(std::move(batch.data));
+  input.small_batches = batch.size <= kSmallLogBatch ? input.small_batches + 1 : 0;
+  bool is_calm = input.small_batches >= kCalmLogBatches &&
+                 input.small_batches < kCalmLogBatches + kLogBuffersPerStream;
+  if (is_calm) {
+    --input.buffers;
+  } else {
+    input.free.push_back(std::move(batch.data));
+  }
   if (input.fd.valid() && !input.is_pending) Read(input);
 }
 

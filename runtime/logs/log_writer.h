@@ -81,6 +81,7 @@ class LogWriter {
     Buffer reading;            // where the pending read goes
     std::vector<Buffer> free;  // this input's buffers that nobody uses
     size_t buffers = 0;        // how many were made
+    size_t small_batches = 0;  // in a row, to give large buffers back
     bool is_pending = false;   // a read is with the loop
     // After the drain's time is up: first what is on its way arrives (kSettle), then the bytes that
     // the pipe still held (kLast, `left` of them), then it is closed.
@@ -120,6 +121,7 @@ class LogWriter {
   void FinishWrite();
   void LoseFront(std::string_view why);
   void PopFront();
+  void Recycle(Batch batch);
   void AnnounceIfDrained();
 
   sys::EventLoop& loop_;

@@ -2,10 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <cerrno>
+#include <cstring>
+#include <functional>
 #include <random>
 #include <thread>
 
@@ -164,20 +169,6 @@ TEST_P(LogWriterTest, DrainEndsAgainstAnEndlessWriter) {
   EXPECT_GE(LoadLog(directory_.path()).all.size(), size_t{1} << 20);
 }
 
-TEST_P(LogWriterTest, NonBlockingModeDropsAndCountsWhatTheBacklogCannotHold) {
-  OpenWriter({.mode = LogMode::kNonBlocking, .max_backlog = Bytes::KiB(64)});
-  UniqueFd out = AddStream(LogStream::kStdout);
-  std::string data = RandomBytes(8 << 20, 10);
-  std::thread writer([&] { WriteOrDie(out, data), out.Reset(); });
-  RunUntilDrained();
-  writer.join();
-  StoredLog log = LoadLog(directory_.path());
-  LogWriterStats stats = writer_->stats();
-  EXPECT_EQ(stats.stored_bytes + stats.lost_bytes, data.size());
-  EXPECT_EQ(log.all.size(), stats.stored_bytes);
-  EXPECT_EQ(log.lost[LogStream::kStdout], stats.lost_bytes);
-}
-
 TEST_P(LogWriterTest, ASecondWriterIsRefusedUntilTheFirstIsGone) {
   OpenWriter();
   auto second = LogWriter::Open(*loop_, directory_.Open(), {}, nullptr);
@@ -260,6 +251,193 @@ TEST_P(LogWriterTest, OptionsOutsideTheLimitsAreRefused) {
   EXPECT_THAT(large.error().message(), HasSubstr("max_backlog"));
   EXPECT_TRUE(ListSegments(directory_.Open().get()).value().empty());
 }
+
+// A disk that stalls: writes are held back until it is let go.
+class StallingLoop final : public sys::EventLoop {
+ public:
+  void Release() {
+    is_stalled_ = false;
+    for (const auto& [first, second] : held_) Start(first, second);
+    held_.clear();
+  }
+  void Read(int fd, void* buffer, size_t size, sys::Completion& completion) override {
+    loop_->Read(fd, buffer, size, completion);
+  }
+  void Write(const sys::WriteOperation& write) override { Hold(write, {}); }
+  void WriteInOrder(const sys::WriteOperation& first, const sys::WriteOperation& second) override {
+    Hold(first, second);
+  }
+  void Poll(int fd, short events, sys::Repeat repeat, sys::Completion& completion) override {
+    loop_->Poll(fd, events, repeat, completion);
+  }
+  void Accept(int fd, sys::Repeat repeat, sys::Completion& completion) override {
+    loop_->Accept(fd, repeat, completion);
+  }
+  void Timeout(std::chrono::nanoseconds delay, sys::Completion& completion) override {
+    loop_->Timeout(delay, completion);
+  }
+  void Cancel(sys::Completion& completion) override { loop_->Cancel(completion); }
+  Result<> RunOnce() override { return loop_->RunOnce(); }
+  bool has_pending() const override { return loop_->has_pending(); }
+  std::string name() const override { return "stalling"; }
+
+ private:
+  void Hold(const sys::WriteOperation& first, const sys::WriteOperation& second) {
+    if (is_stalled_) {
+      held_.emplace_back(first, second);
+    } else {
+      Start(first, second);
+    }
+  }
+  void Start(const sys::WriteOperation& first, const sys::WriteOperation& second) {
+    if (second.completion == nullptr) return loop_->Write(first);
+    loop_->WriteInOrder(first, second);
+  }
+
+  std::unique_ptr<sys::EventLoop> loop_ = sys::MakePollLoop();
+  std::vector<std::pair<sys::WriteOperation, sys::WriteOperation>> held_;
+  bool is_stalled_ = true;
+};
+
+class StalledLogTest : public LogTest {
+ protected:
+  void SetUp() override {
+    auto loop = std::make_unique<StallingLoop>();
+    stall_ = loop.get();
+    loop_ = std::move(loop);
+  }
+
+  // Writes as far as the pipe takes it, letting the writer read whenever it is full, until all is
+  // written or the writer no longer reads. Returns how much was taken.
+  size_t WriteUntilStuck(const UniqueFd& fd, std::string_view data) {
+    EXPECT_TRUE(sys::SetNonBlocking(fd.get()).ok());
+    size_t taken = 0;
+    while (taken < data.size()) {
+      ssize_t count = write(fd.get(), data.data() + taken, data.size() - taken);
+      if (count > 0) {
+        taken += static_cast<size_t>(count);
+      } else if (loop_->has_pending()) {
+        RunOnce();
+      } else {
+        break;
+      }
+    }
+    return taken;
+  }
+
+  StallingLoop* stall_ = nullptr;
+};
+
+TEST_F(StalledLogTest, BlockingModeStopsReadingAndLosesNothing) {
+  OpenWriter();
+  UniqueFd out = AddStream(LogStream::kStdout);
+  std::string data = RandomBytes(8 << 20, 12);
+  size_t taken = WriteUntilStuck(out, data);
+  EXPECT_LE(taken, kLogPipeCapacity.count() + kLogBuffersPerStream * kLogReadBuffer);
+  stall_->Release();
+  EXPECT_EQ(taken + WriteUntilStuck(out, std::string_view(data).substr(taken)), data.size());
+  out.Reset();
+  RunUntilDrained();
+  EXPECT_TRUE(LoadLog(directory_.path()).all == data);
+}
+
+TEST_F(StalledLogTest, NonBlockingModeNeverStopsTheContainerAndCountsWhatItDrops) {
+  constexpr Bytes kBacklog = Bytes::KiB(512);
+  OpenWriter({.mode = LogMode::kNonBlocking, .max_backlog = kBacklog});
+  UniqueFd out = AddStream(LogStream::kStdout);
+  std::string data = RandomBytes(8 << 20, 13);
+  EXPECT_EQ(WriteUntilStuck(out, data), data.size());
+  uint64_t lost = writer_->stats().lost_bytes;
+  EXPECT_GE(lost, data.size() - kBacklog.count() - kLogPipeCapacity.count() -
+                      kLogBuffersPerStream * kLogReadBuffer);
+  stall_->Release();
+  while (writer_->stats().stored_bytes + writer_->stats().lost_bytes < data.size()) RunOnce();
+  WriteOrDie(out, "after the loss");
+  out.Reset();
+  RunUntilDrained();
+  StoredLog log = LoadLog(directory_.path());
+  LogWriterStats stats = writer_->stats();
+  EXPECT_EQ(stats.stored_bytes + stats.lost_bytes, data.size() + strlen("after the loss"));
+  EXPECT_EQ(log.all.size(), stats.stored_bytes);
+  EXPECT_EQ(log.lost[LogStream::kStdout], stats.lost_bytes);
+  EXPECT_GT(stats.stored_bytes, kBacklog.count() / 2);
+  EXPECT_TRUE(log.all.ends_with("after the loss"));
+}
+
+TEST_F(StalledLogTest, ManyTinyWritesCannotOutgrowTheBacklog) {
+  OpenWriter({.mode = LogMode::kNonBlocking, .max_backlog = Bytes::KiB(64)});
+  UniqueFd out = AddStream(LogStream::kStdout);
+  constexpr uint64_t kWrites = 2000;
+  for (uint64_t i = 0; i < kWrites; ++i) {
+    WriteOrDie(out, "x");
+    RunOnce();  // each byte its own batch
+  }
+  EXPECT_GT(writer_->stats().lost_bytes, kWrites / 2);
+  stall_->Release();
+  out.Reset();
+  RunUntilDrained();
+  EXPECT_EQ(writer_->stats().stored_bytes + writer_->stats().lost_bytes, kWrites);
+}
+
+class FullDiskTest : public LogTest {
+ protected:
+  // Runs in a process of its own, in a mount namespace of its own.
+  void MountSmallDisk() {
+    if (!GetIsIsolated()) _exit(kNotAllowed);
+    if (mount("none", directory_.path().c_str(), "tmpfs", 0, "size=1m") != 0) _exit(kNotAllowed);
+  }
+  static bool GetIsIsolated() {
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  }
+  // Forks, so that neither the mount nor a failed assertion touches other tests.
+  void InChild(const std::function<void()>& body) {
+    loop_.reset();  // a child cannot use the parent's ring
+    pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      LogTest::SetUp();
+      body();
+      _exit(HasFailure() ? 1 : 0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == kNotAllowed) {
+      GTEST_SKIP() << "needs CAP_SYS_ADMIN, to mount a small tmpfs in a namespace of its own";
+    }
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+  }
+  static constexpr int kNotAllowed = 77;
+};
+
+TEST_P(FullDiskTest, AFullDiskLosesBytesCountsThemAndGoesOnWhenThereIsRoom) {
+  InChild([&] {
+    MountSmallDisk();
+    std::string filler = directory_.path() + "/filler";
+    ASSERT_TRUE(sys::WriteFile(AT_FDCWD, filler, std::string(500'000, 'f')).ok());
+    OpenWriter();
+    UniqueFd out = AddStream(LogStream::kStdout);
+    std::string data = RandomBytes(3 << 20, 14);
+    std::thread writer([&] { WriteOrDie(out, data); });  // ends: the container is never stopped
+    while (writer_->stats().stored_bytes + writer_->stats().lost_bytes < data.size()) RunOnce();
+    writer.join();
+    uint64_t lost = writer_->stats().lost_bytes;
+    EXPECT_GT(lost, uint64_t{2} << 20);
+    ASSERT_TRUE(sys::Unlink(AT_FDCWD, filler).ok());
+    WriteOrDie(out, "room again");
+    out.Reset();
+    RunUntilDrained();
+    StoredLog log = LoadLog(directory_.path());
+    EXPECT_EQ(writer_->stats().lost_bytes, lost);
+    EXPECT_EQ(log.lost[LogStream::kStdout], lost);
+    EXPECT_TRUE(data.starts_with(log.all.substr(0, log.all.size() - strlen("room again"))));
+    EXPECT_TRUE(log.all.ends_with("room again"));
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, FullDiskTest, testing::Values("io_uring", "poll"),
+                         [](const auto& param) { return param.param; });
 
 INSTANTIATE_TEST_SUITE_P(Backends, LogWriterTest, testing::Values("io_uring", "poll"),
                          [](const auto& param) { return param.param; });
