@@ -1,6 +1,7 @@
 // The limits of a container's log.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -17,8 +18,11 @@ inline constexpr uint32_t kMaxSegmentNumber = 999'999;    // six digits in the f
 // used take memory, and a stream that has calmed down gives them back.
 inline constexpr size_t kLogReadBuffer = 256 << 10;
 inline constexpr size_t kSmallLogBatch = 16 << 10;
-inline constexpr size_t kCalmLogBatches = 64;               // so many small batches in a row
-inline constexpr size_t kLogBuffersPerStream = 2;           // one is read into, one is written
+inline constexpr size_t kCalmLogBatches = 64;      // so many small batches in a row
+inline constexpr size_t kLogBuffersPerStream = 2;  // one is read into, one is written
+// A stream whose small batches come faster than this is left alone for so long: waking for every
+// line cost writer and log together a third of their CPU. A pipe holds several times as much.
+inline constexpr std::chrono::nanoseconds kLogPause = std::chrono::milliseconds(1);
 inline constexpr Bytes kLogPipeCapacity = Bytes::KiB(256);  // asked for; the default is 64
 inline constexpr size_t kMaxLogStreams = 2;                 // at a time, of one container
 inline constexpr Bytes kDefaultLogBacklog = Bytes::MiB(1);  // non-blocking mode

@@ -61,6 +61,9 @@ void LogWriter::Drain(std::chrono::nanoseconds timeout) {
   if (is_timing_ || is_announced_) return;
   is_timing_ = true;
   loop_.Timeout(timeout, drain_time_);
+  for (auto& input : inputs_) {
+    if (input->is_pausing) loop_.Cancel(*input);  // a container's end is not kept waiting
+  }
 }
 
 void LogWriter::OnDrainTime(int, unsigned) {
@@ -101,6 +104,7 @@ void LogWriter::Read(Input& input) {
 
 void LogWriter::OnRead(Input& input, int result) {
   input.is_pending = false;
+  if (std::exchange(input.is_pausing, false)) result = -EINTR;  // over, or cut short
   size_t size = result > 0 ? static_cast<size_t>(result) : 0;
   if (size > 0) Enqueue(input, size);
   bool is_ended = size == 0 && !IsTransient(result) && result != -ECANCELED;
@@ -113,10 +117,21 @@ void LogWriter::OnRead(Input& input, int result) {
   } else if (input.phase == Input::Phase::kSettle) {
     Settle(input);
   } else {
-    Read(input);
+    ReadOrPause(input, size);
   }
   StartWrite();
   AnnounceIfDrained();
+}
+
+void LogWriter::ReadOrPause(Input& input, size_t size) {
+  int64_t now = MonotonicNanoseconds();
+  bool is_hurried = size > 0 && size <= kSmallLogBatch && !is_timing_ &&
+                    now - input.last_read < kLogPause.count();
+  if (size > 0) input.last_read = now;
+  if (!is_hurried) return Read(input);
+  input.is_pending = true;
+  input.is_pausing = true;
+  loop_.Timeout(kLogPause, input);
 }
 
 // No read is on its way, so what the pipe holds now is what is left.

@@ -82,7 +82,9 @@ class LogWriter {
     std::vector<Buffer> free;  // this input's buffers that nobody uses
     size_t buffers = 0;        // how many were made
     size_t small_batches = 0;  // in a row, to give large buffers back
-    bool is_pending = false;   // a read is with the loop
+    bool is_pending = false;   // a read or a pause is with the loop
+    bool is_pausing = false;   // it is a pause
+    int64_t last_read = 0;     // monotonic nanoseconds
     // After the drain's time is up: first what is on its way arrives (kSettle), then the bytes that
     // the pipe still held (kLast, `left` of them), then it is closed.
     enum class Phase { kOpen, kSettle, kLast };
@@ -111,6 +113,7 @@ class LogWriter {
 
   bool TakeBuffer(Input& input);
   void Read(Input& input);
+  void ReadOrPause(Input& input, size_t size);
   void Settle(Input& input);
   void End(Input& input);
   void Enqueue(Input& input, size_t size);

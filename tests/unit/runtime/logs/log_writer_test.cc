@@ -153,6 +153,21 @@ TEST_P(LogWriterTest, DrainEndsAtOnceWhenThePipesEnd) {
   EXPECT_FALSE(loop_->has_pending());
 }
 
+TEST_P(LogWriterTest, DrainCutsAPauseShort) {
+  OpenWriter();
+  UniqueFd out = AddStream(LogStream::kStdout);
+  // Small batches in a hurry: at some point the next read waits for a pause.
+  for (uint64_t i = 1; i <= 20; ++i) {
+    WriteOrDie(out, "x");
+    RunOnce();
+  }
+  WriteOrDie(out, "end");
+  out.Reset();
+  writer_->Drain(std::chrono::hours(1));
+  RunUntilDrained();
+  EXPECT_EQ(LoadLog(directory_.path()).all, std::string(20, 'x') + "end");
+}
+
 TEST_P(LogWriterTest, DrainEndsAgainstAnEndlessWriter) {
   OpenWriter();
   UniqueFd out = AddStream(LogStream::kStdout);
@@ -367,10 +382,10 @@ TEST_F(StalledLogTest, NonBlockingModeNeverStopsTheContainerAndCountsWhatItDrops
 TEST_F(StalledLogTest, ManyTinyWritesCannotOutgrowTheBacklog) {
   OpenWriter({.mode = LogMode::kNonBlocking, .max_backlog = Bytes::KiB(64)});
   UniqueFd out = AddStream(LogStream::kStdout);
-  constexpr uint64_t kWrites = 2000;
+  constexpr uint64_t kWrites = 6000;
   for (uint64_t i = 0; i < kWrites; ++i) {
     WriteOrDie(out, "x");
-    RunOnce();  // each byte its own batch
+    RunOnce();  // a batch holds one byte, or the few that came during a pause
   }
   EXPECT_GT(writer_->stats().lost_bytes, kWrites / 2);
   stall_->Release();
