@@ -70,6 +70,9 @@ Result<> RemoveGroup(const std::string& directory) {
 }
 
 Result<> RemoveGroupTree(const std::string& directory) {
+  // Almost always there is nothing below; reading some thirty interface files' names costs more.
+  Result<> at_once = sys::RemoveDirectory(AT_FDCWD, directory);
+  if (at_once.ok() || at_once.error().sys_errno() == ENOENT) return {};
   Result<std::vector<std::string>> names = sys::ListDirectory(AT_FDCWD, directory);
   if (!names.ok()) {
     if (names.error().code() == Code::kNotFound) return {};

@@ -3,9 +3,13 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
+#include "isolation/base/scope_exit.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/mount.h"
 #include "tests/support/busybox_root.h"
 #include "tests/support/capability.h"
 
@@ -175,6 +179,49 @@ TEST_F(LaunchTest, LinksInTheImageDoNotLeadMountsOutside) {
   spec_.root_mount = root_.get();
   EXPECT_EQ(Run("cat /link/hosts").output, "inside\n");
   EXPECT_THAT(sys::ListDirectory(AT_FDCWD, canary.path()).value(), ElementsAre());
+}
+
+// A clone of a shared mount is its peer: mounts made on it would appear on the host, and stay.
+TEST_F(LaunchTest, NothingMountedInsideAppearsOnASharedHost) {
+  UniqueFd own = sys::OpenOwnNamespace("mnt").value();
+  UniqueFd directory = sys::OpenDirectory(AT_FDCWD, ".").value();
+  ASSERT_EQ(unshare(CLONE_NEWNS), 0);
+  ScopeExit go_back([&] {
+    sys::EnterNamespaceOrAbort(own.get(), CLONE_NEWNS);
+    if (fchdir(directory.get()) != 0) abort();
+  });
+  ASSERT_EQ(mount(nullptr, "/", nullptr, MS_REC | MS_SHARED, nullptr), 0);
+  sys::MakeDirectories(busybox_->layer() + "/data/inner", 0755).value();
+  root_ = sys::CloneMount(AT_FDCWD, busybox_->layer(), true).value();
+  spec_.root_mount = root_.get();
+  MountSpec bind;
+  bind.kind = MountSpec::Kind::kBind;
+  bind.source = busybox_->layer() + "/data";
+  bind.target = "/data";
+  MountSpec inner;
+  inner.type = "tmpfs";
+  inner.target = "/data/inner";
+  spec_.mounts.insert(spec_.mounts.end(), {bind, inner});
+  std::string before = sys::ReadFile(AT_FDCWD, "/proc/self/mountinfo").value();
+  EXPECT_EQ(Run("grep -c /data/inner /proc/self/mountinfo").output, "1\n");
+  EXPECT_EQ(sys::ReadFile(AT_FDCWD, "/proc/self/mountinfo").value(), before);
+}
+
+// A root that is a plain directory keeps its nodes from run to run.
+TEST_F(LaunchTest, NodesThatAreThereAlreadyAreFineIfTheyAreTheSame) {
+  std::erase_if(spec_.mounts, [](const MountSpec& m) { return m.target.rfind("/dev", 0) == 0; });
+  for (int round = 0; round < 2; ++round) {
+    root_ = sys::CloneMount(AT_FDCWD, busybox_->layer(), true).value();
+    spec_.root_mount = root_.get();
+    EXPECT_EQ(Run("echo fine > /dev/null; echo $?").output, "0\n");
+  }
+  sys::Unlink(AT_FDCWD, busybox_->layer() + "/dev/null").value();
+  sys::WriteFile(AT_FDCWD, busybox_->layer() + "/dev/null", "").value();
+  root_ = sys::CloneMount(AT_FDCWD, busybox_->layer(), true).value();
+  spec_.root_mount = root_.get();
+  Result<Outcome> outcome = RunToEnd(spec_, nullptr);
+  ASSERT_FALSE(outcome.ok());
+  EXPECT_EQ(outcome.error().message(), "make devices /dev/null: file exists");
 }
 
 TEST_F(LaunchTest, MissingProgramIsExitCode127WithItsName) {
