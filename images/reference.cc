@@ -108,7 +108,8 @@ Result<ImageReference> ImageReference::Parse(std::string_view text) {
     return Refuse(text, "'" + std::string(component) +
                             "' is not a name (lower-case letters, digits and . _ - between them)");
   }
-  bool is_official = reference.domain_ == kDefaultDomain && rest.find('/') == rest.npos;
+  bool is_official =
+      reference.domain_ == kDefaultDomain && rest.find('/') == std::string_view::npos;
   reference.repository_ = (is_official ? std::string(kDefaultFolder) : "") + std::string(rest);
   return reference;
 }
@@ -125,7 +126,8 @@ std::string ImageReference::Familiar() const {
   if (domain_ != kDefaultDomain) return Canonical();
   std::string_view name = repository_;
   // "library/docker.io/x" would read as a host once the folder is gone; one component never does.
-  if (name.starts_with(kDefaultFolder) && name.find('/', kDefaultFolder.size()) == name.npos) {
+  if (name.starts_with(kDefaultFolder) &&
+      name.find('/', kDefaultFolder.size()) == std::string_view::npos) {
     name.remove_prefix(kDefaultFolder.size());
   }
   return std::string(name) + Suffix();

@@ -269,7 +269,8 @@ Result<> TarReader::ReadExtension(const Header& header, Extensions* extensions) 
   }
   // Later global headers replace what they name and leave the rest.
   for (auto& [key, value] : records) {
-    std::erase_if(globals_, [&](const auto& old) { return old.first == key; });
+    // clang 14 captures no structured binding by its own name.
+    std::erase_if(globals_, [&same = key](const auto& old) { return old.first == same; });
     if (globals_.size() == kMaxPaxGlobals) return Invalid("too many global PAX records");
     globals_.emplace_back(key, std::move(value));
   }

@@ -221,7 +221,10 @@ Result<> Unpacker::ApplyHardLink(const std::string& clean) {
       TRY(CleanName(entry_.link_target).Context("hard link to '" + entry_.link_target + "'"));
   if (target.empty()) return Invalid("the hard link's target is a directory");
   if (target == clean) return {};
-  auto [target_parent, target_name] = SplitName(target);
+  // References, for clang 14 captures no structured binding.
+  const auto parts = SplitName(target);
+  const auto& target_parent = parts.first;
+  const auto& target_name = parts.second;
   auto find = [&]() -> Result<UniqueFd> {
     UniqueFd directory = TRY(sys::OpenInRoot(
         tree_.root(), target_parent.empty() ? "." : target_parent, O_PATH | O_DIRECTORY));

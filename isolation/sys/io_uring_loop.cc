@@ -82,8 +82,8 @@ int Setup(unsigned entries, io_uring* ring) {
   if (int error_number = failpoint::Hit("io_uring_setup")) return -error_number;
   // 6.1: completions run only when we ask, without interrupting. 5.19: without an interrupt.
   // 5.4: as it comes.
-  const unsigned kFlags[] = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-                             IORING_SETUP_COOP_TASKRUN, 0};
+  static constexpr unsigned kFlags[] = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+                                        IORING_SETUP_COOP_TASKRUN, 0};
   int result = -EINVAL;
   for (unsigned flags : kFlags) {
     io_uring_params params{};

@@ -56,8 +56,11 @@ struct EventReader {
 
   template <typename Found>
   bool Take(Result<std::optional<Found>> found, Found* value) {
-    if (!found.ok() && !error) error = std::move(found).error();
-    if (!found.ok() || !found.value()) return false;
+    if (!found.ok()) {
+      if (!error) error = std::move(found).error();
+      return false;
+    }
+    if (!found.value()) return false;
     *value = *std::move(found).value();
     return true;
   }

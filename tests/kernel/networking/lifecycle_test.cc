@@ -236,7 +236,7 @@ class SweepTest : public LifecycleTest {
 };
 
 // What the children do. They sit in the namespace of the test that started them.
-class DISABLED_SweepChild : public testing::Test {
+class DISABLED_SweepChild : public testing::Test {  // NOLINT(readability-identifier-naming)
  protected:
   void SetUp() override {
     const char* root = getenv("SKIFF_CHILD_ROOT");

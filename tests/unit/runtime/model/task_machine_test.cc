@@ -21,7 +21,6 @@ using input::StopRequested;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::UnorderedElementsAre;
 
 using enum DependencyCondition;
 
