@@ -1,0 +1,150 @@
+"""The lanes of tools/test: each runs one kind of tests and returns its Tally."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+import leaks
+import results
+from results import Tally
+
+ROOT = Path(__file__).resolve().parents[2]
+JOBS = os.cpu_count() or 1
+OUTPUT_LIMIT = 1 << 20  # of one test, in ctest's report
+VM_TIMEOUT = 1500
+VM_MEMORY = 4096
+
+
+class LaneFailure(Exception):
+    """A lane could not be run: counts as one failed case."""
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def run(command, **options):
+    return subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, **options).returncode
+
+
+def build(preset, targets=()):
+    """Configures and builds; with `targets`, those only."""
+    if run(["cmake", "--preset", preset], stdout=subprocess.DEVNULL) != 0:
+        raise LaneFailure(f"cmake --preset {preset}")
+    command = ["cmake", "--build", "--preset", preset, "--parallel", str(JOBS)]
+    if targets:
+        command += ["--target", *targets]
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+    if done.returncode != 0:
+        say(done.stdout[-8000:])
+        raise LaneFailure(f"the build of preset {preset}")
+
+
+def ctest_command(preset, label, pattern):
+    command = ["ctest", "--test-dir", str(ROOT / "build" / preset), "-L", label]
+    command += ["--output-on-failure", "--test-output-size-passed", str(OUTPUT_LIMIT)]
+    return command + (["-R", pattern] if pattern else [])
+
+
+def tests_of(preset, label, pattern=None):
+    """The tests of a label, as ctest lists them: {name: command}."""
+    command = ctest_command(preset, label, pattern) + ["--show-only=json-v1"]
+    listing = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    return {test["name"]: test.get("command", []) for test in json.loads(listing)["tests"]}
+
+
+def natively(preset, label, pattern=None, lane="native", jobs=JOBS):
+    """The tests of a label, on this host."""
+    if not tests_of(preset, label, pattern):
+        return Tally()
+    with tempfile.TemporaryDirectory(prefix="skiff-test-") as folder:
+        environment = {**os.environ, "GTEST_OUTPUT": f"xml:{folder}/"}
+        environment["GTEST_BRIEF"] = "1"
+        command = ctest_command(preset, label, pattern)
+        command += ["--parallel", str(jobs), "--output-junit", f"{folder}/ctest.xml"]
+        run(command, env=environment)
+        return read(Path(folder), lane)
+
+
+def read(folder, lane):
+    if not (folder / "ctest.xml").exists():
+        raise LaneFailure(f"{lane}: ctest left no report")
+    return results.read_ctest(folder, lane)
+
+
+def kernel_natively(pattern):
+    """The kernel tests on this host, and as one more case: that they left nothing here."""
+    before = leaks.objects()
+    tally = natively("ci", "kernel", pattern, "native", jobs=1)
+    left = sorted(leaks.objects() - before)
+    if left:
+        tally.failed.append("native: the leak check: " + ", ".join(left))
+    else:
+        tally.passed += 1
+    say(f"leak check: {len(before)} mounts, links, cgroups, tables before, {len(left)} more after")
+    return tally
+
+
+def kernel_in_vm(pattern):
+    """The kernel tests on Debian's own kernel with cgroup v2, in a machine that is thrown away."""
+    if not tests_of("ci", "kernel", pattern):
+        return Tally()
+    ctest = ctest_command("ci", "kernel", pattern) + ["--output-junit", "/tmp/results/ctest.xml"]
+    # Words go to stderr as they come; stdout is the report, as a tar.
+    inside = 'mkdir /tmp/results && GTEST_OUTPUT=xml:/tmp/results/ GTEST_BRIEF=1 "$@" >&2; '
+    inside += "tar -C /tmp/results -c ."
+    command = ["tools/vm/run", "--timeout", str(VM_TIMEOUT), "--memory", str(VM_MEMORY)]
+    command += ["--", "bash", "-c", inside, "bash", *ctest]
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    if done.returncode != 0:
+        raise LaneFailure(f"tools/vm/run ended with status {done.returncode}")
+    with tempfile.TemporaryDirectory(prefix="skiff-test-") as folder:
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            archive.extractall(folder)
+        return read(Path(folder), "vm")
+
+
+def script(*command):
+    """A test that counts for itself and ends with a closing line."""
+    started = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True,
+    )
+    lines = []
+    for line in started.stdout:
+        lines.append(line)
+        if not results.closing_counts(line):
+            print(line, end="", flush=True)
+    return results.from_output(command[0], "".join(lines), started.wait() != 0)
+
+
+def sanitized(pattern):
+    """The unit tests with the address and undefined behaviour sanitizers."""
+    if run(["cmake", "--preset", "asan"], stdout=subprocess.DEVNULL) != 0:
+        raise LaneFailure("cmake --preset asan")
+    tests = tests_of("asan", "unit", pattern)
+    programs = [re.sub(r".*/", "", command[0]) for command in tests.values() if command]
+    build("asan", programs or list(tests))
+    return natively("asan", "unit", pattern, "asan")
+
+
+
+def timed(name, function, *arguments):
+    """Runs a lane, with a heading and its time; what keeps it from running is its failed case."""
+    say(f"\n==== {name}")
+    started = time.monotonic()
+    try:
+        tally = function(*arguments) or Tally()
+    except (LaneFailure, OSError, subprocess.SubprocessError, tarfile.TarError) as failure:
+        tally = Tally()
+        tally.failed.append(f"{name}: {failure}")
+    say(f"==== {name}: {tally} ({time.monotonic() - started:.0f} s)")
+    return tally
