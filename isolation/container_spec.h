@@ -29,9 +29,9 @@ struct MountSpec {
   std::string type;
   std::string source;
   std::vector<std::pair<std::string, std::string>>
-      options;                // fsconfig(2) key and value; an empty value is a flag
-  uint64_t attributes = 0;    // MOUNT_ATTR_* of mount_setattr(2)
-  bool is_recursive = false;  // kBind: with what is mounted below `source`
+      options;                          // fsconfig(2) key and value; an empty value is a flag
+  uint64_t attributes = 0;              // MOUNT_ATTR_* of mount_setattr(2)
+  bool is_recursive = false;            // kBind: with what is mounted below `source`
   bool is_attributes_recursive = true;  // kBind: `attributes` hold for what is mounted below, too
 };
 

@@ -71,8 +71,8 @@ Result<size_t> Read(int fd, void* buffer, size_t size) {
 }
 
 Result<size_t> ReadAt(int fd, void* buffer, size_t size, uint64_t offset) {
-  ssize_t count = TRY(
-      Call("pread", "", [&] { return pread(fd, buffer, size, static_cast<off_t>(offset)); }));
+  ssize_t count =
+      TRY(Call("pread", "", [&] { return pread(fd, buffer, size, static_cast<off_t>(offset)); }));
   return static_cast<size_t>(count);
 }
 

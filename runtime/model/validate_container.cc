@@ -68,7 +68,8 @@ Result<> ValidateUser(const std::string& user, const std::string& path) {
   std::vector<std::string_view> parts = Split(user, ':');
   bool is_right = parts.size() <= 2;
   for (std::string_view part : parts) {
-    bool is_number = !part.empty() && part.find_first_not_of("0123456789") == part.npos;
+    bool is_number =
+        !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
     // The highest number means "no user" to the kernel.
     is_right &= is_number ? ParseUint(part, UINT32_MAX - 1).has_value() : IsName(part, 255, ".$@");
   }

@@ -30,9 +30,9 @@ class LaunchTest : public testing::Test {
     SKIFF_REQUIRE(skiff::test::MissingBusybox());
     busybox_ = std::make_unique<BusyboxRoot>();
     root_ = busybox_->MountRoot().value();
-    static const SeccompProgram program = CompileDefaultSeccomp({}).value();
+    static const SeccompProgram kProgram = CompileDefaultSeccomp({}).value();
     spec_ = busybox_->Script("true", root_.get());
-    spec_.seccomp = &program;
+    spec_.seccomp = &kProgram;
   }
   Outcome Run(const std::string& script) {
     spec_.arguments.back() = script;
