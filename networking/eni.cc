@@ -36,14 +36,19 @@ Result<> CheckMtu(uint32_t mtu) {
 
 Result<> CreateEniLink(const EniSpec& spec, Netlink& netlink) {
   TRY(CheckMtu(spec.mtu));
-  return netlink.CreateVeth({.name = spec.host_interface,
-                             .mac = MacAddress::ForHostEnd(spec.address),
-                             .master_index = spec.bridge_index,
-                             .peer_name = kEniName,
-                             .peer_mac = spec.mac,
-                             .peer_netns = spec.netns,
-                             .mtu = spec.mtu,
-                             .is_hairpin = spec.is_hairpin});
+  Result<> created = netlink.CreateVeth({.name = spec.host_interface,
+                                         .mac = MacAddress::ForHostEnd(spec.address),
+                                         .master_index = spec.bridge_index,
+                                         .peer_name = kEniName,
+                                         .peer_mac = spec.mac,
+                                         .peer_netns = spec.netns,
+                                         .mtu = spec.mtu,
+                                         .is_hairpin = spec.is_hairpin});
+  bool is_full = !created.ok() && created.error().sys_errno() == EXFULL;
+  if (!is_full) return created;
+  return Error(Code::kExhausted, "create link " + spec.host_interface + ": the bridge has all " +
+                                     std::to_string(kMaxBridgePorts) +
+                                     " ports taken that Linux gives it");
 }
 
 Result<> PrepareNetns(int netns) {

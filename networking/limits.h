@@ -19,6 +19,7 @@ inline constexpr uint32_t kReservedHead = 4;       // as in a VPC: network, gate
 inline constexpr uint32_t kReservedTail = 1;       // broadcast
 inline constexpr size_t kMaxResolverFile = 64 << 10;  // bytes of the host's resolv.conf
 inline constexpr size_t kMaxNameservers = 3;          // MAXNS of the resolver library
+inline constexpr int kMaxBridgePorts = 1023;          // BR_MAX_PORTS less the zero, by the kernel
 inline constexpr uint32_t kMinMtu = 576;
 inline constexpr uint32_t kMaxMtu = 65535;
 
