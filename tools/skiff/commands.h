@@ -1,0 +1,34 @@
+// The commands of skiff, one function each: it prints its output and answers the exit status, or
+// the error that main prints and turns into one.
+#pragma once
+
+#include "isolation/base/result.h"
+#include "tools/skiff/options.h"
+
+namespace skiff::tools {
+
+Result<int> Carry(const ImageImport& options, const runtime::Roots& roots);
+Result<int> Carry(const ImageList& options, const runtime::Roots& roots);
+Result<int> Carry(const ImageInspect& options, const runtime::Roots& roots);
+Result<int> Carry(const ImageRemove& options, const runtime::Roots& roots);
+Result<int> Carry(const Run& options, const runtime::Roots& roots);
+Result<int> Carry(const Ps& options, const runtime::Roots& roots);
+Result<int> Carry(const Logs& options, const runtime::Roots& roots);
+Result<int> Carry(const Stop& options, const runtime::Roots& roots);
+Result<int> Carry(const Remove& options, const runtime::Roots& roots);
+Result<int> Carry(const Inspect& options, const runtime::Roots& roots);
+Result<int> Carry(const Doctor& options, const runtime::Roots& roots);
+
+constexpr const char* NameOf(const ImageImport&) { return "image import"; }
+constexpr const char* NameOf(const ImageList&) { return "image list"; }
+constexpr const char* NameOf(const ImageInspect&) { return "image inspect"; }
+constexpr const char* NameOf(const ImageRemove&) { return "image remove"; }
+constexpr const char* NameOf(const Run&) { return "run"; }
+constexpr const char* NameOf(const Ps&) { return "ps"; }
+constexpr const char* NameOf(const Logs&) { return "logs"; }
+constexpr const char* NameOf(const Stop&) { return "stop"; }
+constexpr const char* NameOf(const Remove&) { return "rm"; }
+constexpr const char* NameOf(const Inspect&) { return "inspect"; }
+constexpr const char* NameOf(const Doctor&) { return "doctor"; }
+
+}  // namespace skiff::tools

@@ -1,0 +1,93 @@
+// The longer texts of --help: what a command does beyond its first line, and examples.
+#pragma once
+
+namespace skiff::tools {
+
+inline constexpr const char* kProgramHelp =
+    "skiff runs ECS task definitions and OCI images on this host, as Fargate would.";
+
+inline constexpr const char* kProgramFooter =
+    "Examples:\n"
+    "  skiff doctor                          what this host has and what is missing\n"
+    "  skiff image import nginx.tar          an OCI or docker archive, or an OCI layout\n"
+    "  skiff run web.json                    a task definition, in the foreground\n"
+    "  skiff run busybox -- echo hello       one container of an image\n"
+    "  skiff run -d web.json && skiff ps     in the background\n"
+    "\n"
+    "Environment:\n"
+    "  SKIFF_DATA_ROOT, SKIFF_RUN_ROOT       as --data-root and --run-root\n"
+    "  NO_COLOR                              no colours, whatever the terminal\n"
+    "\n";
+
+inline constexpr const char* kImportFooter =
+    "PATH is an OCI layout directory, an oci-archive or a docker-archive (plain, gzip, zstd).\n"
+    "Digests and diff ids are verified; after an error the store is as it was.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff image import build/nginx --name nginx:1.22\n"
+    "  skiff image import app.tar --platform linux/arm64";
+
+inline constexpr const char* kRunFooter =
+    "TARGET is a task definition when it ends in .json or is an existing file, otherwise an "
+    "image.\n"
+    "The command follows after --. Flags that describe the container (--env, --user, --workdir,\n"
+    "--entrypoint, --cpu, --memory, --read-only, --ulimit) are for images: a task definition says\n"
+    "these itself.\n"
+    "\n"
+    "In the foreground the logs of all containers are printed, each line with its container's "
+    "name\n"
+    "unless TARGET is an image. SIGINT and SIGTERM stop the task, a second one kills it; other\n"
+    "signals reach the containers. The task's record is removed at the end unless --keep is "
+    "given.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff run web.json\n"
+    "  skiff run -d -p 8080:80 nginx\n"
+    "  skiff run --memory 128m --cpu 256 busybox -- sh -c 'echo $HOSTNAME'\n"
+    "  skiff run --network none -e GREETING=hello busybox -- env";
+
+inline constexpr const char* kPsFooter =
+    "Examples:\n"
+    "  skiff ps\n"
+    "  skiff ps --all --json";
+
+inline constexpr const char* kLogsFooter =
+    "TASK is an id or at least four digits of one. Standard output goes to standard output and\n"
+    "standard error to standard error.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff logs 3f2a web\n"
+    "  skiff logs -f --since 5m --timestamps 3f2a\n"
+    "  skiff logs --tail 100 3f2a";
+
+inline constexpr const char* kStopFooter =
+    "Each container gets its stop signal, and SIGKILL after its stopTimeout (30 s) or --timeout.\n"
+    "Returns when nothing of the task runs any more.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff stop 3f2a\n"
+    "  skiff stop --timeout 0 --reason 'maintenance' 3f2a";
+
+inline constexpr const char* kRemoveFooter =
+    "Removes the record of stopped tasks: definition, events, logs. With --force a task that runs\n"
+    "is stopped first.\n"
+    "\n"
+    "Example:\n"
+    "  skiff rm --force 3f2a 9c01";
+
+inline constexpr const char* kInspectFooter =
+    "One JSON document: the task as ECS describes it, with its limits, what enforces them, its\n"
+    "cgroups, warnings and the steps of its start. --latency prints the steps as a table.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff inspect 3f2a\n"
+    "  skiff inspect --latency 3f2a";
+
+inline constexpr const char* kDoctorFooter =
+    "Each check is ok, warn or MISSING, with what to do about it. Nothing on the host is changed.\n"
+    "Exits with 69 when something that skiff cannot do without is missing.\n"
+    "\n"
+    "Example:\n"
+    "  skiff doctor --json";
+
+}  // namespace skiff::tools

@@ -1,0 +1,96 @@
+// The commands of skiff and their flags as plain values: what command_line.h makes of the
+// arguments, and what commands.h carries out.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "isolation/base/bytes.h"
+#include "runtime/model/container_definition.h"
+#include "runtime/model/task_definition.h"
+#include "runtime/plan/paths.h"
+#include "runtime/plan/task_plan.h"
+
+namespace skiff::tools {
+
+struct ImageImport {
+  std::string path;
+  std::optional<std::string> name;
+  std::optional<std::string> platform;
+};
+struct ImageList {
+  bool is_json = false;
+  bool is_quiet = false;
+};
+struct ImageInspect {
+  std::string image;
+};
+struct ImageRemove {
+  std::vector<std::string> images;
+};
+
+// What `skiff run IMAGE` says about its container; for a task definition these are wrong usage.
+struct ImageRunOptions {
+  std::vector<runtime::KeyValue> environment;
+  std::optional<std::string> user;
+  std::optional<std::string> working_directory;
+  std::optional<std::string> entry_point;
+  std::optional<int64_t> cpu;
+  std::optional<Bytes> memory;
+  bool is_read_only = false;
+  std::vector<runtime::Ulimit> ulimits;
+  std::vector<std::string> command;
+};
+struct Run {
+  std::string target;  // a task definition's file, or an image
+  ImageRunOptions image;
+  std::vector<std::string> image_flags;  // the flags of `image` that were given, as typed
+  std::vector<runtime::PublishedPortPlan> ports;
+  std::optional<runtime::NetworkMode> network;
+  std::optional<std::chrono::seconds> stop_timeout;
+  bool is_detached = false;
+  bool keep = false;
+};
+
+struct Ps {
+  bool is_all = false;
+  bool is_json = false;
+};
+struct Logs {
+  std::string task;
+  std::string container;  // "": all
+  bool is_following = false;
+  std::optional<int64_t> since;  // wall nanoseconds
+  std::optional<uint64_t> tail;
+  bool with_timestamps = false;
+};
+struct Stop {
+  std::string task;
+  std::optional<std::chrono::seconds> timeout;
+  std::string reason;
+};
+struct Remove {
+  std::vector<std::string> tasks;
+  bool is_forced = false;
+};
+struct Inspect {
+  std::string task;
+  bool is_latency = false;
+};
+struct Doctor {
+  bool is_json = false;
+};
+
+using Command = std::variant<ImageImport, ImageList, ImageInspect, ImageRemove, Run, Ps, Logs, Stop,
+                             Remove, Inspect, Doctor>;
+
+struct CommandLine {
+  runtime::Roots roots;
+  Command command;
+};
+
+}  // namespace skiff::tools

@@ -1,0 +1,42 @@
+// Follows a task from outside its supervisor: its events as they come, its signals and its end.
+// One thread.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <vector>
+
+#include "isolation/base/result.h"
+#include "isolation/sys/directory_watch.h"
+#include "runtime/model/event.h"
+#include "runtime/model/task.h"
+#include "runtime/plan/task_plan.h"
+#include "tools/skiff/records.h"
+
+namespace skiff::tools {
+
+class TaskWatch {
+ public:
+  static Result<TaskWatch> Open(const runtime::TaskPlan& plan);
+
+  // Reads the events that are there. Those that are new are also in new_events().
+  Result<> Refresh();
+  const TaskRecord& record() const { return record_; }
+  const std::vector<runtime::Event>& new_events() const { return new_events_; }
+
+  // Waits until there may be new events, or one of `others` is readable: answers for each of these.
+  Result<std::vector<bool>> Wait(const std::vector<int>& others,
+                                 std::optional<std::chrono::milliseconds> timeout);
+
+ private:
+  TaskWatch(sys::DirectoryWatch watch, TaskRecord record)
+      : watch_(std::move(watch)), record_(std::move(record)) {}
+  sys::DirectoryWatch watch_;
+  TaskRecord record_;
+  std::vector<runtime::Event> new_events_;
+};
+
+// Until the task has stopped; when its supervisor dies meanwhile, what it leaves is cleaned up.
+Result<> WaitUntilStopped(TaskWatch* watch);
+
+}  // namespace skiff::tools
