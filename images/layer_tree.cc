@@ -55,6 +55,9 @@ Result<std::string> CleanName(std::string_view name) {
       kept.pop_back();
     }
   }
+  if (kept.size() > kMaxTarDepth) {
+    return Error(Code::kInvalid, "nested deeper than " + std::to_string(kMaxTarDepth));
+  }
   std::string clean;
   for (std::string_view component : kept) clean = Below(clean, component);
   return clean;

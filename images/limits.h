@@ -17,6 +17,7 @@ inline constexpr size_t kMaxConfigStrings = 4096;
 
 inline constexpr size_t kMaxTarEntries = 1'000'000;  // headers of every kind
 inline constexpr size_t kMaxTarName = 4096;
+inline constexpr size_t kMaxTarDepth = 256;  // components of a name
 inline constexpr size_t kMaxPaxHeader = 1 << 20;
 inline constexpr size_t kMaxSparseSegments = 1 << 17;
 inline constexpr size_t kMaxXattrValue = 65536;

@@ -25,6 +25,12 @@ using Place = LayerTree::Place;
 
 Error Invalid(std::string message) { return Error(Code::kInvalid, std::move(message)); }
 
+// For messages: a hostile name may fill pages.
+std::string Shorten(const std::string& name) {
+  constexpr size_t kShown = 200;
+  return name.size() <= kShown ? name : name.substr(0, kShown) + "...";
+}
+
 class Unpacker {
  public:
   Unpacker(ByteSource* tar, int directory, const LowerLayers* lower)
@@ -73,7 +79,7 @@ Result<UnpackedLayer> Unpacker::Run() {
     ++layer_.entries;
     Result<> applied = Apply();
     if (!applied.ok()) {
-      return std::move(applied).error().Context("entry '" + entry_.name + "'");
+      return std::move(applied).error().Context("entry '" + Shorten(entry_.name) + "'");
     }
   }
   TRY(FinishRoot());

@@ -241,11 +241,17 @@ Result<std::vector<std::string>> ListDirectory(int dirfd, const std::string& pat
 
 namespace {
 
-// `depth` guards against a tree made to exhaust the stack; the kernel's path limit allows about
-// 2,000 levels by name, more by descriptor.
-Result<> RemoveTreeOnDevice(int dirfd, const std::string& path, dev_t device, int depth) {
-  constexpr int kMaxDepth = 4096;
-  if (depth > kMaxDepth) return Error(Code::kExhausted, "remove " + path + ": nested too deep");
+// Trees come from strangers and may be deeper than we have descriptors or stack: what lies this
+// deep is moved up to the top of the tree and removed from there.
+constexpr int kMaxRemoveDepth = 64;
+
+struct TreeRemoval {
+  int top;  // the directory to be removed, borrowed
+  dev_t device;
+  std::vector<std::string> moved;  // names in `top`
+};
+
+Result<> RemoveEntry(int dirfd, const std::string& path, int depth, TreeRemoval* removal) {
   Result<> unlinked = Unlink(dirfd, path);
   if (unlinked.ok() || unlinked.error().sys_errno() == ENOENT) return {};
   // EISDIR for a directory as Linux answers; EPERM is what POSIX says.
@@ -253,11 +259,27 @@ Result<> RemoveTreeOnDevice(int dirfd, const std::string& path, dev_t device, in
     return unlinked;
   UniqueFd fd = TRY(Open(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   struct stat info = TRY(StatFd(fd.get()));
-  if (info.st_dev != device)
+  if (info.st_dev != removal->device)
     return Error(Code::kConflict, "remove " + path + ": another file system is mounted there");
+  if (depth == kMaxRemoveDepth) {
+    removal->moved.push_back(".removing-" + RandomHex(8));
+    return Rename(dirfd, path, removal->top, removal->moved.back());
+  }
   std::vector<std::string> names = TRY(ListDirectory(fd.get(), "."));
-  for (const std::string& name : names) TRY(RemoveTreeOnDevice(fd.get(), name, device, depth + 1));
+  for (const std::string& name : names) TRY(RemoveEntry(fd.get(), name, depth + 1, removal));
   return RemoveDirectory(dirfd, path);
+}
+
+Result<> EmptyDirectory(int top, dev_t device) {
+  TreeRemoval removal{top, device, {}};
+  std::vector<std::string> names = TRY(ListDirectory(top, "."));
+  for (const std::string& name : names) TRY(RemoveEntry(top, name, 1, &removal));
+  while (!removal.moved.empty()) {
+    std::string name = std::move(removal.moved.back());
+    removal.moved.pop_back();
+    TRY(RemoveEntry(top, name, 1, &removal));
+  }
+  return {};
 }
 
 }  // namespace
@@ -266,7 +288,13 @@ Result<> RemoveTree(int dirfd, const std::string& path) {
   Result<struct stat> info = Stat(dirfd, path);
   if (!info.ok() && info.error().sys_errno() == ENOENT) return {};
   if (!info.ok()) return std::move(info).error();
-  return RemoveTreeOnDevice(dirfd, path, info.value().st_dev, 0);
+  if (!S_ISDIR(info.value().st_mode)) return Unlink(dirfd, path);
+  UniqueFd top = TRY(Open(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  struct stat opened = TRY(StatFd(top.get()));
+  if (opened.st_dev != info.value().st_dev)
+    return Error(Code::kConflict, "remove " + path + ": another file system is mounted there");
+  TRY(EmptyDirectory(top.get(), opened.st_dev));
+  return RemoveDirectory(dirfd, path);
 }
 
 Result<bool> TryLock(int fd, LockMode mode) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -327,6 +328,38 @@ TEST_F(StoreTest, HostileLayerLeavesNothing) {
     image.layers[1] = {tar.Finish(), ""};
     EXPECT_THAT(MessageOf(test::WriteLayout(Path("layout"), image)), HasSubstr("layer 2 (sha256:"));
   }
+}
+
+// Deeper than there are descriptors: each symlink leads down a chain of directories, and the next
+// chain begins behind it.
+TEST_F(StoreTest, DeeplyNestedLayerIsRemovedWhole) {
+  std::string chain;
+  for (int i = 0; i < 200; ++i) chain += "d/";
+  TarBuilder tar;
+  std::string prefix;
+  for (int i = 0; i < 6; ++i) {
+    tar.Add({.name = "x", .pax = {{"path", prefix + chain + "file"}}});
+    std::string link = "link" + std::to_string(i);
+    tar.Add({.name = link, .type = '2', .pax = {{"linkpath", prefix + chain}}});
+    prefix = link + "/";
+  }
+  TestImage image = TwoLayers();
+  image.layers[0] = {tar.Finish(), ""};
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit few{256, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  {
+    ImageStore store = Store();
+    Result<Image> imported = store.Import(test::WriteLayout(Path("good"), image));
+    EXPECT_TRUE(imported.ok()) << imported.error().message();
+    Result<> removed = store.Remove("nginx");
+    EXPECT_TRUE(removed.ok()) << removed.error().message();
+    EXPECT_THAT(Layers(), IsEmpty());
+    image.layers[0] = {tar.File("../out").Finish(), ""};
+    EXPECT_THAT(MessageOf(test::WriteLayout(Path("bad"), image)), HasSubstr("leads out"));
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 TEST_F(StoreTest, LayerThatAppearsTwiceIsStackedOnce) {

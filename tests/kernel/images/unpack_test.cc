@@ -315,6 +315,14 @@ TEST_F(UnpackTest, MalformedNamesAreRefused) {
       HasSubstr("file name too long"));
 }
 
+TEST_F(UnpackTest, NestingIsLimited) {
+  std::string name;
+  for (int i = 0; i < 300; ++i) name += "d/";
+  Result<UnpackedLayer> layer = Unpack(TarBuilder().Add({.name = "x", .pax = {{"path", name}}}));
+  ASSERT_FALSE(layer.ok());
+  EXPECT_THAT(layer.error().message(), HasSubstr("...': nested deeper than 256"));
+}
+
 TEST_F(UnpackTest, SymlinkLoopIsAnError) {
   Result<UnpackedLayer> layer =
       Unpack(TarBuilder().Symlink("a", "b").Symlink("b", "a").File("a/file"));
