@@ -27,7 +27,8 @@ inline constexpr Bytes kLogPipeCapacity = Bytes::KiB(256);  // asked for; the de
 inline constexpr size_t kMaxLogStreams = 2;                 // at a time, of one container
 inline constexpr Bytes kDefaultLogBacklog = Bytes::MiB(1);  // non-blocking mode
 inline constexpr Bytes kMaxLogBacklog = Bytes::MiB(64);
-inline constexpr size_t kMaxLogLine = 256 << 10;  // longer lines are split
-inline constexpr size_t kMaxIndexChunk = 1024;    // records the reader takes at a time
+inline constexpr size_t kMaxLogLine = 256 << 10;              // longer lines are split
+inline constexpr std::chrono::seconds kLogFollowInterval{1};  // a follower looks at least so often
+inline constexpr size_t kMaxIndexChunk = 1024;                // records the reader takes at a time
 
 }  // namespace skiff::runtime

@@ -50,12 +50,9 @@ Result<int> LogReader::Follow() {
 }
 
 Result<bool> LogReader::HasWriter() const {
-  std::vector<uint32_t> segments = TRY(ListSegments(directory_.get()));
-  if (segments.empty()) return false;
-  auto index = sys::Open(directory_.get(), SegmentIndexName(segments.back()), O_RDONLY);
-  // Removed since: only a writer that went on to newer segments does that.
-  if (!index.ok() && index.error().code() == Code::kNotFound) return true;
-  UniqueFd fd = TRY(std::move(index));
+  auto claim = sys::Open(directory_.get(), kWriterClaimName, O_RDONLY);
+  if (!claim.ok() && claim.error().code() == Code::kNotFound) return false;
+  UniqueFd fd = TRY(std::move(claim));
   return sys::IsClaimed(fd.get());
 }
 

@@ -52,7 +52,9 @@ class LogReader {
   Result<> ReadAvailable(const Visitor& visit);
 
   // A descriptor (the reader's) that is readable when ReadAvailable may give more. From now on; to
-  // miss nothing call it before ReadAvailable. Calling it again gives the same.
+  // miss nothing call it before ReadAvailable. Calling it again gives the same. Wait with a timeout
+  // of kLogFollowInterval: a writer that is killed may wake the follower just before it counts as
+  // gone.
   Result<int> Follow();
 
   // Whether a writer is alive. False also before the first one.

@@ -5,6 +5,7 @@
 //     000001.idx     one IndexRecord per batch that was read: when, which stream, which bytes
 //     000002.log     the next segment, opened when the first was full
 //     000002.idx
+//     writer         empty; claimed while a writer is alive
 //
 // An index record is written after its bytes, so who trusts only the index never sees half a batch.
 // After a crash there may be bytes beyond the last record: they count as one more batch with that
@@ -12,7 +13,8 @@
 // record whose bytes are missing (the missing part is a loss). The oldest whole segment is removed
 // when the log outgrows its limit. Lines, their times and their ids are made when reading.
 //
-// Whoever writes holds a claim (isolation/sys/claim.h) on the .idx of the newest segment.
+// Whoever writes holds the claim (isolation/sys/claim.h) on `writer`, from before it touches a
+// segment.
 #pragma once
 
 #include <cstdint>
@@ -49,6 +51,7 @@ void AppendIndexRecord(const IndexRecord& record, std::string& out);
 // `bytes` holds kSize bytes. nullopt when the stream is unknown: not a record.
 std::optional<IndexRecord> DecodeIndexRecord(const char* bytes);
 
+inline constexpr char kWriterClaimName[] = "writer";
 std::string SegmentDataName(uint32_t number);   // "000001.log"
 std::string SegmentIndexName(uint32_t number);  // "000001.idx"
 // The numbers of the segments that have an index, ascending.

@@ -36,6 +36,11 @@ SegmentFiles::SegmentFiles(UniqueFd directory, Bytes max_bytes)
 
 Result<SegmentFiles> SegmentFiles::Open(UniqueFd directory, Bytes max_bytes) {
   SegmentFiles files(std::move(directory), max_bytes);
+  // Not on a segment: io_uring holds on to the files it works with for a moment after its process
+  // was killed, and between making the next segment and claiming it there seemed to be no writer.
+  files.claim_ = TRY(sys::Open(files.directory_.get(), kWriterClaimName, O_RDWR | O_CREAT, kMode));
+  bool is_ours = TRY(sys::TryClaim(files.claim_.get()));
+  if (!is_ours) return Error(Code::kConflict, "log: another process writes to it");
   std::vector<uint32_t> numbers = TRY(ListSegments(files.directory_.get()));
   for (uint32_t number : numbers) {
     int dir = files.directory_.get();
@@ -52,19 +57,13 @@ Result<SegmentFiles> SegmentFiles::Open(UniqueFd directory, Bytes max_bytes) {
   return files;
 }
 
-// Replaces the open segment only when both files are there and claimed.
+// Replaces the open segment only when both files are there.
 Result<> SegmentFiles::OpenSegment(uint32_t number) {
   TRY(failpoint::Check("log_open_segment"));
   int dir = directory_.get();
   // The index last: a segment without an index does not exist for a reader.
   UniqueFd data = TRY(sys::Open(dir, SegmentDataName(number), O_RDWR | O_CREAT, kMode));
   UniqueFd index = TRY(sys::Open(dir, SegmentIndexName(number), O_RDWR | O_CREAT, kMode));
-  // A descriptor of its own: io_uring holds on to the files it works with for a moment after its
-  // process was killed, and would hold on to the claim.
-  UniqueFd claim = TRY(sys::Open(dir, SegmentIndexName(number), O_RDWR));
-  bool is_ours = TRY(sys::TryClaim(claim.get()));
-  if (!is_ours) return Error(Code::kConflict, "log: another process writes to it");
-  claim_ = std::move(claim);
   data_ = std::move(data);
   index_ = std::move(index);
   number_ = number;

@@ -53,11 +53,11 @@ class SegmentFiles {
   uint32_t number_ = 0;
   UniqueFd data_;
   UniqueFd index_;
-  UniqueFd claim_;  // says that the writer lives
   uint64_t data_end_ = 0;
   uint64_t index_end_ = 0;
   uint64_t removed_bytes_ = 0;
   std::deque<Closed> closed_;
+  UniqueFd claim_;  // says that the writer lives; let go first: closing the others wakes followers
 };
 
 }  // namespace skiff::runtime
