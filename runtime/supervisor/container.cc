@@ -41,6 +41,10 @@ Container::~Container() = default;
 Result<UniqueFd> Container::PrepareRoot() {
   TRY(sys::MakeDirectories(directory_ + "/upper", 0755));
   TRY(sys::MakeDirectories(directory_ + "/work", 0755));
+  // The root directory of an overlay looks as its uppermost directory does: as the image has it.
+  struct stat root = TRY(sys::Stat(AT_FDCWD, plan_->layers.back()));
+  TRY(sys::Chown(AT_FDCWD, directory_ + "/upper", root.st_uid, root.st_gid));
+  TRY(sys::Chmod(AT_FDCWD, directory_ + "/upper", root.st_mode & 07777));
   return isolation::MountOverlay({plan_->layers, directory_ + "/upper", directory_ + "/work"});
 }
 

@@ -102,7 +102,7 @@ def kernel_in_vm(pattern):
     inside = 'mkdir /tmp/results && GTEST_OUTPUT=xml:/tmp/results/ GTEST_BRIEF=1 "$@" >&2; '
     inside += "tar -C /tmp/results -c ."
     command = ["tools/vm/run", "--timeout", str(VM_TIMEOUT), "--memory", str(VM_MEMORY)]
-    # Emulated, a task takes long: the sweeps of the leak test look at every fifth call there, at all natively.
+    # Emulated, a task takes long: the leak test's sweeps look at every fifth call there.
     command += ["--env", "SKIFF_TEST_STRIDE=5"]
     command += ["--", "bash", "-c", inside, "bash", *ctest]
     done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
