@@ -69,7 +69,7 @@ class Session {
 
 bool Session::HasStarted() const {
   return record().task.started_at.has_value() ||
-         record().task.last_status >= runtime::TaskStatus::kRunning;
+         record().task.last_status == runtime::TaskStatus::kRunning;
 }
 
 void Session::PrintNewWarnings() {
