@@ -241,7 +241,7 @@ TEST_F(OciRunTest, DevicesAndBindsOfTheConfigAppear) {
   EXPECT_THAT(finished.output, HasSubstr("from the host\n"));
   EXPECT_THAT(finished.output, HasSubstr("/tmp/data: Read-only file system"));
   EXPECT_THAT(finished.output, HasSubstr("crw-------    1 33       33          1,   5"));
-  EXPECT_THAT(finished.output, testing::ContainsRegex(" ro,([a-z]+,)*noatime"));
+  EXPECT_THAT(finished.output, HasSubstr("ro,noatime"));
 }
 
 TEST_F(OciRunTest, SysctlsOfItsNamespacesAreSet) {
