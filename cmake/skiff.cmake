@@ -53,6 +53,12 @@ if(SKIFF_COVERAGE)
   target_compile_options(skiff_options INTERFACE --coverage)
   target_link_options(skiff_options INTERFACE --coverage)
 endif()
+if(CMAKE_INTERPROCEDURAL_OPTIMIZATION AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 sees overflows in libstdc++'s own string code once everything is one unit (gcc bugs 105329, 105651).
+  add_link_options(-Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-restrict)
+  target_compile_options(skiff_options INTERFACE -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds
+                         -Wno-restrict)
+endif()
 if(SKIFF_HARDEN)
   target_compile_options(skiff_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
                          -fstack-clash-protection -D_GLIBCXX_ASSERTIONS)
