@@ -63,7 +63,6 @@ Result<std::unique_ptr<Supervisor>> Supervisor::Open(const std::string& task_dir
 
 Result<> Supervisor::SetUpLoop() {
   signals_ = TRY(sys::MakeSignalFd({SIGTERM, SIGINT, SIGHUP}));
-  signal(SIGPIPE, SIG_IGN);
   loop_ = TRY(sys::EventLoop::Create());
   if (!loop_->fallback_reason().empty())
     Warn("", "logs without io_uring: " + loop_->fallback_reason());
@@ -313,6 +312,7 @@ bool Supervisor::IsDone() const {
 void Supervisor::Loop() {
   while (!IsDone()) {
     Result<> round = loop_->RunOnce();
+    pulse_.Beat();
     if (round.ok()) continue;
     // Without a loop nothing can be supervised any more; the cleanup kills what runs.
     Log(LogLevel::kError, round.error().message());
@@ -345,9 +345,11 @@ bool Supervisor::Run() {
   Event created = MakeEvent(EventType::kTaskCreated);
   created.wall_ns = plan_.created_at;
   Record(std::move(created));
+  pulse_.Beat();
   Result<> ready = SetUp();
   if (ready.ok()) {
     Feed(input::Begin{});
+    pulse_.Beat();
     Loop();
   } else {
     set_up_failure_ = StopCause{StopCode::kTaskFailedToStart,
@@ -366,6 +368,7 @@ bool Supervisor::Run() {
   stopped.stop_code = cause.code;
   stopped.reason = cause.reason;
   Record(std::move(stopped));
+  pulse_.Beat();
   return is_clean;
 }
 

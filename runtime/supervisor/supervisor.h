@@ -19,6 +19,7 @@
 #include "runtime/supervisor/container.h"
 #include "runtime/supervisor/control_server.h"
 #include "runtime/supervisor/event_log.h"
+#include "runtime/supervisor/pulse.h"
 #include "runtime/supervisor/task_network.h"
 
 namespace skiff::runtime {
@@ -67,6 +68,7 @@ class Supervisor {
   TaskPlan plan_;
   UniqueFd lock_;
   EventLog events_;
+  Pulse pulse_ = Pulse::OfStandardInput();
   TaskMachine machine_;
   std::vector<UniqueFd> held_layers_;
   std::optional<isolation::CgroupHost> cgroups_;

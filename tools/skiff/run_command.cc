@@ -50,7 +50,7 @@ class Session {
 
  private:
   bool HasStarted() const;
-  Result<> Step(const std::vector<int>& more);
+  Result<> Step();
   Result<> Refresh();
   void PrintNewWarnings();
   Result<> TakeSignals();
@@ -137,9 +137,8 @@ Result<> Session::TakeSignals() {
 }
 
 // Waits for anything to happen and takes notice of it.
-Result<> Session::Step(const std::vector<int>& more) {
+Result<> Session::Step() {
   std::vector<int> fds = {supervisor_.pidfd.get(), signals_.get()};
-  fds.insert(fds.end(), more.begin(), more.end());
   std::vector<bool> ready = TRY(watch_.Wait(fds, std::nullopt));
   if (ready[1]) TRY(TakeSignals());
   TRY(Refresh());
@@ -156,9 +155,7 @@ Result<> Session::Follow(LogPrinterOptions options) {
   LogPrinter printer(task_.plan, std::move(options));
   std::optional<Error> broken;  // nobody reads what is printed: the task ends
   for (;;) {
-    std::vector<int> log_fds;
     if (!broken) {
-      log_fds = TRY(printer.Follow());
       Result<> printed = printer.PrintAvailable();
       if (!printed.ok()) {
         broken = std::move(printed).error();
@@ -168,7 +165,7 @@ Result<> Session::Follow(LogPrinterOptions options) {
     }
     // Looked at before the last round of printing: the logs were complete then.
     if (record().is_stopped()) break;
-    TRY(Step(log_fds));
+    TRY(Step());
   }
   if (broken) return std::move(*broken);
   return {};
@@ -176,7 +173,7 @@ Result<> Session::Follow(LogPrinterOptions options) {
 
 Result<> Session::WaitUntilRunning() {
   TRY(Refresh());
-  while (!HasStarted() && !record().is_stopped()) TRY(Step({}));
+  while (!HasStarted() && !record().is_stopped()) TRY(Step());
   return {};
 }
 
@@ -184,10 +181,11 @@ Result<Session> Start(PreparedTask task) {
   signal(SIGPIPE, SIG_IGN);
   UniqueFd signals = TRY(sys::MakeSignalFd(OwnSignals()));
   ScopeExit remove([directory = task.directory] { sys::RemoveTree(AT_FDCWD, directory).Ignore(); });
-  TaskWatch watch = TRY(TaskWatch::Open(task.plan));
-  sys::Process supervisor = TRY(StartSupervisor(task));
+  StartedSupervisor supervisor = TRY(StartSupervisor(task));
   remove.Cancel();
-  return Session(std::move(task), std::move(watch), std::move(supervisor), std::move(signals));
+  TaskWatch watch = TaskWatch::Attend(task.plan, std::move(supervisor.pulse));
+  return Session(std::move(task), std::move(watch), std::move(supervisor.process),
+                 std::move(signals));
 }
 
 // What became of a stopped task, for people.

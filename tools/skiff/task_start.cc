@@ -106,18 +106,19 @@ Result<PreparedTask> PrepareTask(const RunDefinition& run,
                       std::move(sweep_hold)};
 }
 
-Result<sys::Process> StartSupervisor(const PreparedTask& task) {
+Result<StartedSupervisor> StartSupervisor(const PreparedTask& task) {
   std::string path = TRY(FindSupervisor());
-  UniqueFd input = TRY(sys::Open(AT_FDCWD, "/dev/null", O_RDONLY));
+  sys::Pipe pulse = TRY(sys::MakePipe(O_NONBLOCK));
   UniqueFd output = TRY(
       sys::Open(AT_FDCWD, task.directory + "/supervisor.log", O_WRONLY | O_CREAT | O_APPEND, 0600));
   sys::SpawnSpec spec;
   spec.path = path;
   spec.arguments = {kSupervisor, task.directory};
   spec.environment = OwnEnvironment();
-  spec.fds = {input.get(), output.get(), output.get()};
+  spec.fds = {pulse.write_end.get(), output.get(), output.get()};
   spec.new_session = true;
-  return sys::Spawn(spec);
+  sys::Process process = TRY(sys::Spawn(spec));
+  return StartedSupervisor{std::move(process), std::move(pulse.read_end)};
 }
 
 std::string LastWordsOf(const std::string& task_directory) {

@@ -25,9 +25,14 @@ Result<PreparedTask> PrepareTask(const RunDefinition& run,
                                  const std::vector<runtime::PublishedPortPlan>& ports,
                                  const runtime::Roots& roots);
 
+struct StartedSupervisor {
+  sys::Process process;
+  UniqueFd pulse;  // readable when there may be something new (runtime/supervisor/pulse.h)
+};
+
 // Its output goes to supervisor.log. It is a session of its own: a terminal's signals do not reach
 // it, and it outlives its starter.
-Result<sys::Process> StartSupervisor(const PreparedTask& task);
+Result<StartedSupervisor> StartSupervisor(const PreparedTask& task);
 
 // What a supervisor that ended without events said last; "" when it said nothing.
 std::string LastWordsOf(const std::string& task_directory);

@@ -1,6 +1,7 @@
 #include "tools/skiff/task_watch.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "isolation/sys/file.h"
 #include "runtime/supervisor/event_log.h"
@@ -11,14 +12,27 @@ namespace skiff::tools {
 
 Result<TaskWatch> TaskWatch::Open(const runtime::TaskPlan& plan) {
   UniqueFd directory = TRY(sys::OpenDirectory(AT_FDCWD, plan.roots.TaskDirectory(plan.id)));
-  sys::DirectoryWatch watch = TRY(sys::DirectoryWatch::Open(directory.get()));
-  TaskWatch made(std::move(watch), TaskRecord{plan, {}, TaskOfPlan(plan)});
+  TaskWatch made(TaskRecord{plan, {}, TaskOfPlan(plan)});
+  made.watch_ = TRY(sys::DirectoryWatch::Open(directory.get()));
   TRY(made.Refresh());
   return made;
 }
 
+TaskWatch TaskWatch::Attend(const runtime::TaskPlan& plan, UniqueFd pulse) {
+  TaskWatch made(TaskRecord{plan, {}, TaskOfPlan(plan)});
+  made.pulse_ = std::move(pulse);
+  return made;
+}
+
+Result<> TaskWatch::Clear() {
+  if (watch_) return watch_->Clear();
+  char beats[4096];
+  while (read(pulse_.get(), beats, sizeof(beats)) > 0) continue;
+  return {};
+}
+
 Result<> TaskWatch::Refresh() {
-  TRY(watch_.Clear());  // before looking
+  TRY(Clear());  // before looking
   std::string directory = record_.plan.roots.TaskDirectory(record_.plan.id);
   uint64_t last = record_.task.last_event;
   record_.events = TRY(runtime::ReadEvents(directory));
@@ -33,7 +47,7 @@ Result<> TaskWatch::Refresh() {
 Result<std::vector<bool>> TaskWatch::Wait(const std::vector<int>& others,
                                           std::optional<std::chrono::milliseconds> timeout) {
   std::vector<int> fds = others;
-  fds.push_back(watch_.fd());
+  fds.push_back(watch_ ? watch_->fd() : pulse_.get());
   std::vector<bool> ready = TRY(WaitReadable(fds, timeout));
   ready.pop_back();
   return ready;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "isolation/base/result.h"
+#include "isolation/base/unique_fd.h"
 #include "isolation/sys/directory_watch.h"
 #include "runtime/model/event.h"
 #include "runtime/model/task.h"
@@ -18,6 +19,8 @@ namespace skiff::tools {
 class TaskWatch {
  public:
   static Result<TaskWatch> Open(const runtime::TaskPlan& plan);
+  // Woken by the pulse of its supervisor (task_start.h), for log bytes as well.
+  static TaskWatch Attend(const runtime::TaskPlan& plan, UniqueFd pulse);
 
   // Reads the events that are there. Those that are new are also in new_events().
   Result<> Refresh();
@@ -29,9 +32,10 @@ class TaskWatch {
                                  std::optional<std::chrono::milliseconds> timeout);
 
  private:
-  TaskWatch(sys::DirectoryWatch watch, TaskRecord record)
-      : watch_(std::move(watch)), record_(std::move(record)) {}
-  sys::DirectoryWatch watch_;
+  explicit TaskWatch(TaskRecord record) : record_(std::move(record)) {}
+  Result<> Clear();
+  std::optional<sys::DirectoryWatch> watch_;  // or
+  UniqueFd pulse_;
   TaskRecord record_;
   std::vector<runtime::Event> new_events_;
 };
