@@ -174,7 +174,7 @@ def fork_and_wait(child_body):
 
 
 def run_inside(body, disk=None):
-    """Runs body(work directory) as the first process of the sandbox; its result is the exit code."""
+    """Runs body(work directory) as the first process of the sandbox; its result is the code."""
     work = tempfile.mkdtemp(prefix="skiff-bench-", dir=disk)
     hierarchies = find_hierarchies()
     # Ctrl-C reaches the process inside as well, and that one ends the benchmark.
