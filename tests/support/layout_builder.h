@@ -17,7 +17,7 @@ struct TestLayer {
 struct TestImage {
   std::string name = "nginx:latest";
   std::vector<TestLayer> layers;
-  std::string architecture = "";  // empty: this host's
+  std::string architecture;  // empty: this host's
   std::string config_members = R"("config":{"Cmd":["/bin/true"]})";
 };
 

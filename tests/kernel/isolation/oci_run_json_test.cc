@@ -22,7 +22,6 @@ using nlohmann::json;
 using skiff::test::BusyboxRoot;
 using skiff::test::TempDir;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
 
 // As `runc spec` writes it, without a terminal.

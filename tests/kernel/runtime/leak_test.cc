@@ -17,8 +17,6 @@ namespace skiff::runtime {
 namespace {
 
 using skiff::test::RemainsOf;
-using testing::AnyOf;
-using testing::Ge;
 using testing::IsEmpty;
 
 class LeakTest : public testing::Test {
@@ -132,8 +130,8 @@ Counts CountAll(const Roots& roots) {
 
 TEST_F(LeakTest, ThreeHundredTasksLeaveEveryCountWhereItBegan) {
   Counts before = CountAll(installation_->roots());
-  const int kTasks = 300 / Stride();
-  for (int i = 0; i < kTasks && !HasFailure(); ++i) {
+  const int tasks = 300 / Stride();
+  for (int i = 0; i < tasks && !HasFailure(); ++i) {
     TaskPlan plan = installation_->Plan({"true"}, NetworkMode::kAwsvpc);
     Task task = installation_->Run(plan);
     EXPECT_EQ(task.containers.at(0).exit_code, 0) << task.stopped_reason;

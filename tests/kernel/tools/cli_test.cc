@@ -333,9 +333,10 @@ TEST_F(CliTest, TwoTasksOnPort80CoexistAndAPublishedPortClashIsNamed) {
 }
 
 TEST_F(CliTest, SignalsReachTheContainersAndTermStopsTheTask) {
-  Skiff run = Start({"run", "--network", "none", "busybox", "--", "sh", "-c",
-                     "trap 'echo usr1' USR1; trap 'echo term; exit 9' TERM; echo up; "
-                     "while :; do sleep 0.05; done"});
+  const std::string script =
+      "trap 'echo usr1' USR1; trap 'echo term; exit 9' TERM; echo up; "
+      "while :; do sleep 0.05; done";
+  Skiff run = Start({"run", "--network", "none", "busybox", "--", "sh", "-c", script});
   ASSERT_TRUE(run.WaitForOutput("up\n"));
   run.Signal(SIGUSR1);
   EXPECT_TRUE(run.WaitForOutput("usr1\n"));

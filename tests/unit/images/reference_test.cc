@@ -19,9 +19,10 @@ TEST(DigestTest, TextAndBytesAgree) {
 }
 
 TEST(DigestTest, OnlyLowerCaseSha256OfFullLengthIsADigest) {
-  for (std::string text : {std::string("sha256:"), kDigest.substr(0, 70), kDigest + "0",
-                           "sha512:" + kDigest.substr(7), kDigest.substr(7), std::string(),
-                           "sha256:E" + kDigest.substr(8), "sha256:../" + kDigest.substr(10)}) {
+  for (const std::string& text :
+       {std::string("sha256:"), kDigest.substr(0, 70), kDigest + "0", "sha512:" + kDigest.substr(7),
+        kDigest.substr(7), std::string(), "sha256:E" + kDigest.substr(8),
+        "sha256:../" + kDigest.substr(10)}) {
     EXPECT_FALSE(Digest::Parse(text).ok()) << text;
   }
 }
@@ -65,7 +66,7 @@ TEST(ReferenceTest, DigestStandsInPlaceOfTheTagOrBesideIt) {
 }
 
 TEST(ReferenceTest, WhatIsNoNameIsRefusedByName) {
-  for (std::string text :
+  for (const std::string& text :
        {std::string(""), std::string("NGINX"), std::string("nginx:"), std::string("nginx:a b"),
         std::string("-x"), std::string("x_"), std::string("a___b"), std::string("a..b"),
         std::string("a//b"), std::string("/a"), std::string("a/"), std::string("a/../b"),

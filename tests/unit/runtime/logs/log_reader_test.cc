@@ -15,7 +15,6 @@ namespace skiff::runtime {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 
 struct Line {
