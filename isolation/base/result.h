@@ -42,14 +42,22 @@ class [[nodiscard]] Error {
 
   // Puts "<what>: " in front: what the caller was doing, and with which object.
   Error Context(std::string_view what) &&;
+  // Names the error more finely than its code, for a protocol that has a name for it
+  // ("ClusterNotFoundException"). `kind` must live as long as the program.
+  Error WithKind(const char* kind) && {
+    kind_ = kind;
+    return std::move(*this);
+  }
 
   Code code() const { return code_; }
   int sys_errno() const { return errno_; }  // 0 when no system call was involved
   const std::string& message() const { return message_; }
+  const char* kind() const { return kind_; }  // "" unless WithKind was called
 
  private:
   Code code_;
   int errno_ = 0;
+  const char* kind_ = "";
   std::string message_;
 };
 
