@@ -68,6 +68,7 @@ struct TaskIndexEntry {
   std::string group;
   std::string launch_type;
   std::string host_id;
+  bool operator==(const TaskIndexEntry&) const = default;
 };
 std::string Encode(const TaskIndexEntry& entry);
 Result<TaskIndexEntry> DecodeIndexEntry(std::string_view value);

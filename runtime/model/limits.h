@@ -22,6 +22,7 @@ inline constexpr size_t kMaxTagValueLength = 256;       // ECS
 inline constexpr size_t kMaxIgnoredExitCodes = 50;      // ECS
 inline constexpr size_t kMaxEnvironmentFiles = 10;      // ECS
 inline constexpr size_t kMaxPlacementConstraints = 10;  // ECS
+inline constexpr size_t kMaxOverridesBytes = 8192;      // ECS: all of RunTask's overrides
 inline constexpr int64_t kMaxContainerCpu = 262144;     // ECS, and the kernel's cpu.shares
 inline constexpr int64_t kMaxTaskCpu = 196608;          // ECS: 192 vCPU
 inline constexpr Bytes kMinContainerMemory = Bytes::MiB(6);  // ECS

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "isolation/base/json.h"
 #include "isolation/base/result.h"
 #include "runtime/model/task_definition.h"
 
@@ -30,6 +31,12 @@ struct TaskOverrides {
   std::optional<EphemeralStorage> ephemeral_storage;
   bool operator==(const TaskOverrides&) const = default;
 };
+
+// RunTask's member `overrides`. What this version cannot carry out, and members it does not know,
+// are refused by name.
+Result<TaskOverrides> ParseOverrides(const JsonCursor& object);
+// As ParseOverrides reads it; containerOverrides is always there, as DescribeTasks has it.
+std::string EncodeOverrides(const TaskOverrides& overrides);
 
 // The definition that runs. kInvalid, in ECS's words, for a container the definition does not have
 // and for sizes that the definition's rules refuse.

@@ -4,27 +4,10 @@
 #include <utility>
 
 #include "runtime/model/limits.h"
-#include "runtime/model/names.h"
+#include "runtime/model/task_names.h"
 
 namespace skiff::runtime {
 namespace {
-
-constexpr NameTable<TaskStatus, 8> kTaskStatusNames{{
-    {TaskStatus::kProvisioning, "PROVISIONING"},
-    {TaskStatus::kPending, "PENDING"},
-    {TaskStatus::kActivating, "ACTIVATING"},
-    {TaskStatus::kRunning, "RUNNING"},
-    {TaskStatus::kDeactivating, "DEACTIVATING"},
-    {TaskStatus::kStopping, "STOPPING"},
-    {TaskStatus::kDeprovisioning, "DEPROVISIONING"},
-    {TaskStatus::kStopped, "STOPPED"},
-}};
-
-constexpr NameTable<ContainerStatus, 3> kContainerStatusNames{{
-    {ContainerStatus::kPending, "PENDING"},
-    {ContainerStatus::kRunning, "RUNNING"},
-    {ContainerStatus::kStopped, "STOPPED"},
-}};
 
 template <typename T>
 void AppendBounded(Task& task, std::vector<T>& list, size_t limit, T value) {
@@ -181,9 +164,7 @@ std::string_view StatusName(TaskStatus status) { return NameIn(kTaskStatusNames,
 std::string_view StatusName(ContainerStatus status) {
   return NameIn(kContainerStatusNames, status);
 }
-std::string_view StatusName(DesiredStatus status) {
-  return status == DesiredStatus::kRunning ? "RUNNING" : "STOPPED";
-}
+std::string_view StatusName(DesiredStatus status) { return NameIn(kDesiredStatusNames, status); }
 
 TaskContainer* Task::Find(std::string_view container_name) {
   return const_cast<TaskContainer*>(std::as_const(*this).Find(container_name));
