@@ -52,10 +52,9 @@ struct Statements {
 Result<Statements> PrepareAll(sqlite3* database) {
   Statement get = TRY(Statement::Prepare(
       database, "SELECT key, value, version, checksum FROM records WHERE key = ?1"));
-  Statement range =
-      TRY(Statement::Prepare(database,
-                             "SELECT key, value, version, checksum FROM records"
-                             " WHERE key >= ?1 AND key > ?2 AND key < ?3 ORDER BY key LIMIT ?4"));
+  Statement range = TRY(Statement::Prepare(database,
+                                           "SELECT key, value, version, checksum FROM records"
+                                           " WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3"));
   Statement write = TRY(Statement::Prepare(
       database, "INSERT OR REPLACE INTO records(key, value, version, checksum) VALUES(?,?,?,?)"));
   Statement erase = TRY(Statement::Prepare(database, "DELETE FROM records WHERE key = ?1"));
@@ -151,10 +150,11 @@ Result<std::vector<StoredRecord>> SqliteStore::Range(const RangeRequest& request
   std::vector<StoredRecord> found;
   std::vector<StoredRecord> damaged;
   Statement& range = statements_.range;
-  range.Bind(1, request.prefix);
-  range.Bind(2, request.after);
-  range.Bind(3, end);
-  range.Bind(4, request.limit);
+  // One lower bound: with two SQLite would seek to the first and read all up to the second.
+  std::string begin = request.after < request.prefix ? request.prefix : request.after + '\0';
+  range.Bind(1, begin);
+  range.Bind(2, end);
+  range.Bind(3, request.limit);
   for (;;) {
     bool has_row = TRY(range.Step());
     if (!has_row) break;
