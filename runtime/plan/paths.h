@@ -14,6 +14,7 @@
 //       etc/hosts, resolv.conf, hostname    bound into the containers
 //       containers/<name>/upper, work       the writable layer
 //       logs/<name>/                  runtime/logs/segment.h
+//     logs/<task id>/<name>/            logs that outlive the task: log streams own them
 //   <run root>                        /run/skiff: gone after a reboot
 //     tasks/<task id>/control.sock    runtime/supervisor/control.h
 //     mnt/                            empty; containers attach their root here, each in its own
@@ -37,6 +38,13 @@ struct Roots {
 
   std::string TasksDirectory() const { return data + "/tasks"; }
   std::string TaskDirectory(const TaskId& id) const { return TasksDirectory() + "/" + id.text(); }
+  std::string LogDirectory(const TaskId& id, const std::string& container) const {
+    return TaskDirectory(id) + "/logs/" + container;
+  }
+  // Of a container whose log outlives its task.
+  std::string KeptLogDirectory(const TaskId& id, const std::string& container) const {
+    return data + "/logs/" + id.text() + "/" + container;
+  }
   std::string RunDirectory(const TaskId& id) const { return run + "/tasks/" + id.text(); }
   std::string ControlSocket(const TaskId& id) const { return RunDirectory(id) + "/control.sock"; }
   std::string AttachPoint() const { return run + "/mnt"; }

@@ -207,6 +207,10 @@ Result<ContainerPlan> PlanContainer(const ContainerDefinition& container,
   plan.rlimits = RlimitsOf(container, request.host, warnings);
   SetLimits(container, &plan);
   SetLogs(container, &plan);
+  auto logs = request.log_directories.find(container.name);
+  plan.log_directory = logs != request.log_directories.end()
+                           ? logs->second
+                           : request.roots.LogDirectory(request.id, container.name);
   TRY(SetStop(container, image.config, &plan));
   return plan;
 }
@@ -260,6 +264,7 @@ Result<TaskPlan> MakePlan(const TaskDefinition& definition, const PlanRequest& r
         static_cast<uint64_t>(definition.cpu->count()) * isolation::kCpuPeriodMicroseconds / 1024;
   }
   plan.limits.pids_max = kDefaultTaskPids;
+  plan.warnings = request.warnings;
   WarnOfScarcity(definition, request.host, &plan.warnings);
   for (const ContainerDefinition& container : definition.containers) {
     ContainerPlan planned = TRY(

@@ -58,6 +58,7 @@ struct ContainerPlan {
   std::chrono::seconds stop_timeout{0};
   std::optional<std::chrono::seconds> start_timeout;
   bool keep_logs = true;
+  std::string log_directory;  // absolute; made when needed
   Bytes log_limit;
   bool is_log_blocking = true;
   Bytes log_buffer;  // of the non-blocking mode
@@ -110,6 +111,10 @@ struct PlanRequest {
   std::map<std::string, PlannedImage> images;  // by the definition's image text
   std::vector<PublishedPortPlan> published_ports;
   HostFacts host;
+  // By container: where its log goes instead of the task's directory. What lies there is not
+  // removed with the task.
+  std::map<std::string, std::string> log_directories;
+  std::vector<std::string> warnings;  // known before planning: the plan's first
 };
 
 Result<TaskPlan> MakePlan(const TaskDefinition& definition, const PlanRequest& request);

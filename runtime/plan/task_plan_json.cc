@@ -41,6 +41,7 @@ json EncodeContainer(const ContainerPlan& c) {
               {"stopSignal", c.stop_signal},
               {"stopTimeout", c.stop_timeout.count()},
               {"keepLogs", c.keep_logs},
+              {"logDirectory", c.log_directory},
               {"logLimit", c.log_limit.count()},
               {"logBlocking", c.is_log_blocking},
               {"logBuffer", c.log_buffer.count()}};
@@ -159,6 +160,7 @@ Result<ContainerPlan> DecodeContainer(const JsonCursor& cursor) {
   std::optional<int64_t> start_timeout = TRY(cursor.FindInteger("startTimeout", 0, 86'400));
   if (start_timeout) c.start_timeout = std::chrono::seconds(*start_timeout);
   c.keep_logs = TRY(GetBoolean(cursor, "keepLogs"));
+  c.log_directory = TRY(GetString(cursor, "logDirectory"));
   c.log_limit = Bytes(static_cast<uint64_t>(TRY(GetInteger(cursor, "logLimit", 0, INT64_MAX))));
   c.is_log_blocking = TRY(GetBoolean(cursor, "logBlocking"));
   c.log_buffer = Bytes(static_cast<uint64_t>(TRY(GetInteger(cursor, "logBuffer", 0, INT64_MAX))));

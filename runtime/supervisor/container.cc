@@ -59,10 +59,8 @@ Result<> Container::OpenStreams() {
   options.mode = plan_->is_log_blocking ? LogMode::kBlocking : LogMode::kNonBlocking;
   options.max_bytes = plan_->log_limit;
   options.max_backlog = plan_->log_buffer;
-  std::string path =
-      context_->plan->roots.TaskDirectory(context_->plan->id) + "/logs/" + plan_->name;
-  TRY(sys::MakeDirectories(path, 0700));
-  UniqueFd directory = TRY(sys::OpenDirectory(AT_FDCWD, path));
+  TRY(sys::MakeDirectories(plan_->log_directory, 0700));
+  UniqueFd directory = TRY(sys::OpenDirectory(AT_FDCWD, plan_->log_directory));
   logs_ = TRY(LogWriter::Open(*context_->loop, std::move(directory), options, &logs_drained_));
   sys::Pipe output = TRY(sys::MakePipe());
   sys::Pipe errors = TRY(sys::MakePipe());

@@ -108,6 +108,7 @@ TaskPlan Installation::Plan(const std::vector<std::string>& scripts,
     container.capabilities = isolation::DefaultCapabilities();
     container.limits.cpu_shares = 2;
     container.stop_timeout = std::chrono::seconds(30);
+    container.log_directory = roots_.LogDirectory(plan.id, container.name);
     container.log_limit = runtime::kDefaultLogLimit;
     container.log_buffer = Bytes::MiB(1);
     plan.containers.push_back(std::move(container));
@@ -164,7 +165,7 @@ runtime::Task Installation::Run(const TaskPlan& plan, std::vector<std::string> e
 }
 
 std::string LogBytes(const TaskPlan& plan, const std::string& container) {
-  std::string directory = plan.roots.TaskDirectory(plan.id) + "/logs/" + container;
+  std::string directory = plan.roots.LogDirectory(plan.id, container);
   std::string bytes;
   Result<std::vector<std::string>> names = sys::ListDirectory(AT_FDCWD, directory);
   if (!names.ok()) return bytes;

@@ -61,7 +61,7 @@ std::string FormatLatency(const runtime::Task& task) {
 }  // namespace
 
 Result<int> Carry(const Inspect& options, const runtime::Roots& roots) {
-  SweepDeadTasks(roots);
+  SweepAndWarn(roots);
   TaskRecord record = TRY(FindRecord(roots, options.task));
   if (options.is_latency) {
     Print(FormatLatency(record.task));

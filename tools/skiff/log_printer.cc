@@ -45,7 +45,7 @@ LogPrinter::LogPrinter(const runtime::TaskPlan& plan, LogPrinterOptions options)
     const runtime::ContainerPlan& container = plan.containers[i];
     if (!options_.container.empty() && options_.container != container.name) continue;
     Source& source = sources_.emplace_back();
-    source.directory = plan.roots.TaskDirectory(plan.id) + "/logs/" + container.name;
+    source.directory = container.log_directory;
     source.prefixes[0] = PrefixOf(container.name, width, i, STDOUT_FILENO);
     source.prefixes[1] = PrefixOf(container.name, width, i, STDERR_FILENO);
   }

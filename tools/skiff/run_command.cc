@@ -34,7 +34,7 @@ std::vector<int> OwnSignals() {
 // One task from the start of its supervisor to its end, or until it runs.
 class Session {
  public:
-  Session(PreparedTask task, TaskWatch watch, sys::Process supervisor, UniqueFd signals)
+  Session(runtime::PreparedTask task, TaskWatch watch, sys::Process supervisor, UniqueFd signals)
       : task_(std::move(task)),
         watch_(std::move(watch)),
         supervisor_(std::move(supervisor)),
@@ -58,7 +58,7 @@ class Session {
   void RequestStop(const std::string& reason);
   void Send(const runtime::ControlRequest& request);
 
-  PreparedTask task_;
+  runtime::PreparedTask task_;
   TaskWatch watch_;
   sys::Process supervisor_;
   UniqueFd signals_;
@@ -145,7 +145,7 @@ Result<> Session::Step() {
   bool has_ended = ready[0];
   if (!has_ended || record().is_stopped()) return {};
   is_lost_ = true;
-  std::string words = LastWordsOf(task_.directory);
+  std::string words = runtime::LastWordsOf(task_.directory);
   if (!words.empty()) PrintError("skiff: supervisor: " + Printable(words) + "\n");
   TRY(RecoverIfDead(task_.plan));
   return watch_.Refresh();
@@ -177,11 +177,11 @@ Result<> Session::WaitUntilRunning() {
   return {};
 }
 
-Result<Session> Start(PreparedTask task) {
+Result<Session> Start(runtime::PreparedTask task) {
   signal(SIGPIPE, SIG_IGN);
   UniqueFd signals = TRY(sys::MakeSignalFd(OwnSignals()));
   ScopeExit remove([directory = task.directory] { sys::RemoveTree(AT_FDCWD, directory).Ignore(); });
-  StartedSupervisor supervisor = TRY(StartSupervisor(task));
+  runtime::StartedSupervisor supervisor = TRY(StartSupervisor(task));
   remove.Cancel();
   TaskWatch watch = TaskWatch::Attend(task.plan, std::move(supervisor.pulse));
   return Session(std::move(task), std::move(watch), std::move(supervisor.process),
@@ -244,9 +244,9 @@ Result<int> RunDetached(Session session) {
 
 Result<int> Carry(const Run& options, const runtime::Roots& roots) {
   RunDefinition run = TRY(MakeDefinition(options));
-  SweepDeadTasks(roots);
+  SweepAndWarn(roots);
   std::string what = (run.is_image ? "image " : "task definition ") + options.target;
-  Result<PreparedTask> task = PrepareTask(run, options.ports, roots);
+  Result<runtime::PreparedTask> task = PrepareRun(run, options.ports, roots);
   if (!task.ok() && run.is_image) return std::move(task).error();
   if (!task.ok()) return std::move(task).error().Context(what);
   for (const std::string& warning : task.value().plan.warnings) PrintWarning(Printable(warning));

@@ -104,7 +104,7 @@ Result<> FollowLogs(LogPrinter& printer, const runtime::TaskPlan& plan) {
 }  // namespace
 
 Result<int> Carry(const Ps& options, const runtime::Roots& roots) {
-  SweepDeadTasks(roots);
+  SweepAndWarn(roots);
   std::vector<TaskRecord> records = TRY(ListRecords(roots));
   if (!options.is_all) std::erase_if(records, [](const TaskRecord& r) { return r.is_stopped(); });
   if (options.is_json) {
@@ -121,7 +121,7 @@ Result<int> Carry(const Ps& options, const runtime::Roots& roots) {
 }
 
 Result<int> Carry(const Logs& options, const runtime::Roots& roots) {
-  SweepDeadTasks(roots);
+  SweepAndWarn(roots);
   TaskRecord record = TRY(FindRecord(roots, options.task));
   TRY(CheckContainer(record.plan, options.container));
   LogPrinterOptions print;
@@ -140,7 +140,7 @@ Result<int> Carry(const Logs& options, const runtime::Roots& roots) {
 }
 
 Result<int> Carry(const Stop& options, const runtime::Roots& roots) {
-  SweepDeadTasks(roots);
+  SweepAndWarn(roots);
   TaskRecord record = TRY(FindRecord(roots, options.task));
   runtime::ControlRequest request = StopRequestOf(options.reason);
   request.timeout = options.timeout;
@@ -151,7 +151,7 @@ Result<int> Carry(const Stop& options, const runtime::Roots& roots) {
 
 // Each one is tried, whatever became of the others; the first failure counts.
 Result<int> Carry(const Remove& options, const runtime::Roots& roots) {
-  SweepDeadTasks(roots);
+  SweepAndWarn(roots);
   std::optional<Error> first;
   for (const std::string& task : options.tasks) {
     Result<> removed = RemoveTask(task, options.is_forced, roots);

@@ -4,9 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/agent/host_facts.h"
 #include "tools/skiff/doctor_checks.h"
 #include "tools/skiff/doctor_report.h"
-#include "tools/skiff/host_facts.h"
 #include "tools/skiff/log_printer.h"
 #include "tools/skiff/task_json.h"
 #include "tools/skiff/terminal.h"
@@ -133,8 +133,9 @@ TEST(DoctorTest, OnlyWhatIsMissingMakesAHostUnusable) {
 }
 
 TEST(HostFactsTest, TheMemoryIsTheKernelsTotal) {
-  EXPECT_EQ(ParseTotalMemory("MemTotal:       2048 kB\nMemFree: 1 kB\n").value(), Bytes::MiB(2));
-  EXPECT_EQ(ParseTotalMemory("MemFree: 1 kB\n").error().code(), Code::kUnavailable);
+  EXPECT_EQ(runtime::ParseTotalMemory("MemTotal:       2048 kB\nMemFree: 1 kB\n").value(),
+            Bytes::MiB(2));
+  EXPECT_EQ(runtime::ParseTotalMemory("MemFree: 1 kB\n").error().code(), Code::kUnavailable);
 }
 
 }  // namespace

@@ -4,11 +4,11 @@
 #include "isolation/base/result.h"
 #include "runtime/plan/task_plan.h"
 
-namespace skiff::tools {
+namespace skiff::runtime {
 
-Result<runtime::HostFacts> ReadHostFacts();
+Result<HostFacts> ReadHostFacts();
 
 // MemTotal of /proc/meminfo's text; kUnavailable when it has none.
 Result<Bytes> ParseTotalMemory(std::string_view meminfo);
 
-}  // namespace skiff::tools
+}  // namespace skiff::runtime

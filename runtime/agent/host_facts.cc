@@ -1,4 +1,4 @@
-#include "tools/skiff/host_facts.h"
+#include "runtime/agent/host_facts.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -11,7 +11,7 @@
 #include "isolation/sys/file.h"
 #include "isolation/sys/process.h"
 
-namespace skiff::tools {
+namespace skiff::runtime {
 namespace {
 
 Result<uint64_t> ReadNumber(const std::string& path) {
@@ -34,8 +34,8 @@ Result<Bytes> ParseTotalMemory(std::string_view meminfo) {
   return Error(Code::kUnavailable, "/proc/meminfo: no MemTotal");
 }
 
-Result<runtime::HostFacts> ReadHostFacts() {
-  runtime::HostFacts facts;
+Result<HostFacts> ReadHostFacts() {
+  HostFacts facts;
   facts.cpus = static_cast<uint64_t>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L));
   std::string meminfo = TRY(sys::ReadFile(AT_FDCWD, "/proc/meminfo"));
   facts.memory = TRY(ParseTotalMemory(meminfo));
@@ -50,4 +50,4 @@ Result<runtime::HostFacts> ReadHostFacts() {
   return facts;
 }
 
-}  // namespace skiff::tools
+}  // namespace skiff::runtime

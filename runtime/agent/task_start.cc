@@ -1,0 +1,125 @@
+#include "runtime/agent/task_start.h"
+
+#include <fcntl.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "isolation/base/scope_exit.h"
+#include "isolation/base/text.h"
+#include "isolation/sys/file.h"
+#include "runtime/agent/limits.h"
+#include "runtime/agent/task_directory.h"
+
+namespace skiff::runtime {
+namespace {
+
+constexpr const char* kSupervisor = "skiff-supervisor";
+
+PlannedImage PlannedImageOf(const images::Image& image) {
+  PlannedImage planned;
+  planned.id = image.id.ToString();
+  planned.config = image.config;
+  for (const images::LayerInfo& layer : image.layers) planned.layers.push_back(layer.directory);
+  return planned;
+}
+
+Error NoImage(Error error) {
+  if (error.code() != Code::kNotFound) return error;
+  return Error(Code::kNotFound,
+               error.message() + "; bring it in with: skiff image import PATH --name NAME");
+}
+
+Result<> ResolveImage(const images::ImageStore& store, const std::string& text,
+                      ResolvedImages* resolved) {
+  Result<images::Image> image = store.Resolve(text);
+  if (!image.ok()) return NoImage(std::move(image).error());
+  std::vector<UniqueFd> layers = TRY(store.Hold(image.value()).Context("image " + text));
+  for (UniqueFd& layer : layers) resolved->held_layers.push_back(std::move(layer));
+  resolved->images.emplace(text, PlannedImageOf(image.value()));
+  return {};
+}
+
+Result<> WriteRecord(const std::string& definition, const TaskPlan& plan,
+                     const std::string& directory) {
+  TRY(sys::MakeDirectory(AT_FDCWD, directory, 0700));
+  ScopeExit remove([&] { sys::RemoveTree(AT_FDCWD, directory).Ignore(); });
+  TRY(sys::WriteFile(AT_FDCWD, directory + "/definition.json", definition));
+  // Last, and whole or not at all: with a plan there, a sweep knows what to clean up.
+  TRY(sys::WriteFile(AT_FDCWD, directory + "/plan.new", EncodePlan(plan)));
+  TRY(sys::Rename(AT_FDCWD, directory + "/plan.new", AT_FDCWD, directory + "/plan.json"));
+  remove.Cancel();
+  return {};
+}
+
+// Beside this program: the two are of one build.
+Result<std::string> FindSupervisor() {
+#ifdef SKIFF_FAILPOINTS
+  if (const char* path = getenv("SKIFF_SUPERVISOR")) return std::string(path);
+#endif
+  std::error_code failure;
+  std::filesystem::path own = std::filesystem::read_symlink("/proc/self/exe", failure);
+  if (failure) return Error::FromErrno(failure.value(), "readlink /proc/self/exe");
+  std::string path = (own.parent_path() / kSupervisor).string();
+  if (!sys::Exists(AT_FDCWD, path)) return Error(Code::kNotFound, path + ": no such program");
+  return path;
+}
+
+std::vector<std::string> OwnEnvironment() {
+  std::vector<std::string> variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) variables.emplace_back(*entry);
+  return variables;
+}
+
+}  // namespace
+
+Result<ResolvedImages> ResolveImages(const TaskDefinition& definition,
+                                     const images::ImageStore& store, bool with_members) {
+  ResolvedImages resolved;
+  for (size_t i = 0; i < definition.containers.size(); ++i) {
+    const std::string& text = definition.containers[i].image;
+    if (resolved.images.contains(text)) continue;
+    Result<> found = ResolveImage(store, text, &resolved);
+    if (found.ok()) continue;
+    if (!with_members) return std::move(found).error();
+    return std::move(found).error().Context("containerDefinitions[" + std::to_string(i) +
+                                            "].image");
+  }
+  return resolved;
+}
+
+Result<PreparedTask> PrepareTask(const TaskDefinition& definition, const std::string& text,
+                                 PlanRequest request, ResolvedImages images) {
+  request.images = std::move(images.images);
+  UniqueFd sweep_hold = TRY(HoldOffSweeps(request.roots));
+  TaskPlan plan = TRY(MakePlan(definition, request));
+  std::string directory = request.roots.TaskDirectory(request.id);
+  TRY(WriteRecord(text, plan, directory));
+  return PreparedTask{std::move(plan), std::move(directory), std::move(images.held_layers),
+                      std::move(sweep_hold)};
+}
+
+Result<StartedSupervisor> StartSupervisor(const PreparedTask& task) {
+  std::string path = TRY(FindSupervisor());
+  sys::Pipe pulse = TRY(sys::MakePipe(O_NONBLOCK));
+  UniqueFd output = TRY(
+      sys::Open(AT_FDCWD, task.directory + "/supervisor.log", O_WRONLY | O_CREAT | O_APPEND, 0600));
+  sys::SpawnSpec spec;
+  spec.path = path;
+  spec.arguments = {kSupervisor, task.directory};
+  spec.environment = OwnEnvironment();
+  spec.fds = {pulse.write_end.get(), output.get(), output.get()};
+  spec.new_session = true;
+  sys::Process process = TRY(sys::Spawn(spec));
+  return StartedSupervisor{std::move(process), std::move(pulse.read_end)};
+}
+
+std::string LastWordsOf(const std::string& task_directory) {
+  Result<std::string> log =
+      sys::ReadFile(AT_FDCWD, task_directory + "/supervisor.log", kMaxSupervisorLog);
+  if (!log.ok()) return "";
+  std::string text(TrimSpace(log.value()));
+  return text.substr(text.find_last_of('\n') + 1);
+}
+
+}  // namespace skiff::runtime
