@@ -11,12 +11,17 @@ namespace skiff::sys {
 
 Result<DirectoryWatch> DirectoryWatch::Open(int directory) {
   int fd = TRY(Call("inotify_init1", "", [] { return inotify_init1(IN_CLOEXEC | IN_NONBLOCK); }));
-  UniqueFd owned(fd);
+  DirectoryWatch made{UniqueFd(fd)};
+  TRY(made.Add(directory));
+  return made;
+}
+
+Result<> DirectoryWatch::Add(int directory) {
   std::string path = "/proc/self/fd/" + std::to_string(directory);
   constexpr uint32_t kEvents = IN_MODIFY | IN_CREATE | IN_DELETE | IN_CLOSE_WRITE | IN_DELETE_SELF;
   TRY(Call("inotify_add_watch", path,
-           [&] { return inotify_add_watch(fd, path.c_str(), kEvents); }));
-  return DirectoryWatch(std::move(owned));
+           [&] { return inotify_add_watch(fd_.get(), path.c_str(), kEvents); }));
+  return {};
 }
 
 Result<> DirectoryWatch::Clear() {

@@ -14,6 +14,9 @@ class DirectoryWatch {
   // `directory` is borrowed for the call. Needs /proc.
   static Result<DirectoryWatch> Open(int directory);
 
+  // One more directory under the same descriptor. Adding one twice is fine.
+  Result<> Add(int directory);
+
   int fd() const { return fd_.get(); }  // readable when something changed since the last Clear
   Result<> Clear();                     // before looking, so that no change falls between
 

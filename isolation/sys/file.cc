@@ -315,6 +315,15 @@ Result<bool> TryProcessLock(int fd) {
   return std::move(locked).error();
 }
 
+Result<std::optional<pid_t>> ProcessLockHolder(int fd) {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  TRY(CallVoid("fcntl", "lock holder", [&] { return fcntl(fd, F_GETLK, &whole); }));
+  if (whole.l_type == F_UNLCK) return std::optional<pid_t>();
+  return std::optional<pid_t>(whole.l_pid);
+}
+
 Result<> Lock(int fd, LockMode mode) {
   return CallVoid("flock", "",
                   [&] { return flock(fd, mode == LockMode::kShared ? LOCK_SH : LOCK_EX); });

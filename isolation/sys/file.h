@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,5 +79,7 @@ Result<> Lock(int fd, LockMode mode);
 // between clone and exec does not keep it alive. Goes when the process ends or closes any
 // descriptor of the file. False when held.
 Result<bool> TryProcessLock(int fd);
+// The other process that holds such a lock; nullopt: none. `fd` may be open for reading only.
+Result<std::optional<pid_t>> ProcessLockHolder(int fd);
 
 }  // namespace skiff::sys

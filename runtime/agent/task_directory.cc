@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "isolation/sys/file.h"
+#include "isolation/sys/process.h"
 #include "runtime/plan/limits.h"
 #include "runtime/supervisor/cleanup.h"
 #include "runtime/supervisor/event_log.h"
@@ -22,6 +23,8 @@ Result<TaskPlan> LoadPlan(const Roots& roots, const TaskId& id) {
 }
 
 namespace {
+
+constexpr const char* kHostRestarted = "The host was restarted";
 
 bool IsClosed(const std::vector<Event>& events) {
   return !events.empty() && events.back().type == EventType::kTaskStopped;
@@ -99,8 +102,25 @@ Result<bool> RecoverIfDead(const TaskPlan& plan) {
   UniqueFd lock = TRY(TryLockTask(directory));
   if (!lock.valid()) return false;
   std::vector<Event> events = TRY(ReadEvents(directory));
-  if (!IsClosed(events)) TRY(RecoverDeadTask(plan));
+  if (IsClosed(events)) return true;
+  bool is_after_restart =
+      !events.empty() && !sys::Exists(AT_FDCWD, plan.roots.RunDirectory(plan.id));
+  TRY(RecoverDeadTask(plan, is_after_restart ? kHostRestarted : kSupervisorLost));
   return true;
+}
+
+Result<UniqueFd> OpenSupervisor(const std::string& task_directory) {
+  Result<UniqueFd> lock = sys::Open(AT_FDCWD, task_directory + "/lock", O_RDONLY);
+  if (!lock.ok() && lock.error().code() == Code::kNotFound) return UniqueFd();
+  if (!lock.ok()) return std::move(lock).error();
+  for (;;) {
+    std::optional<pid_t> holder = TRY(sys::ProcessLockHolder(lock.value().get()));
+    if (!holder) return UniqueFd();
+    Result<UniqueFd> process = sys::OpenPidfd(*holder);
+    // Still the holder: then the pidfd is its, not a later process's of the same number.
+    std::optional<pid_t> after = TRY(sys::ProcessLockHolder(lock.value().get()));
+    if (after == holder) return process;
+  }
 }
 
 std::vector<Error> SweepDeadTasks(const Roots& roots) {

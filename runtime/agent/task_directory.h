@@ -45,7 +45,11 @@ Result<UniqueFd> HoldOffSweeps(const Roots& roots);
 std::vector<Error> SweepDeadTasks(const Roots& roots);
 
 // Cleans up after the task when its supervisor is gone without a word. False when it lives.
+// A task whose run directory is gone as well was ended by a restart of the host.
 Result<bool> RecoverIfDead(const TaskPlan& plan);
+
+// The task's live supervisor as a pidfd; invalid when it has none.
+Result<UniqueFd> OpenSupervisor(const std::string& task_directory);
 
 // Removes a stopped task's record, after what its cleanup may have left. Logs that the plan puts
 // elsewhere stay.

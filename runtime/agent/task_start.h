@@ -20,7 +20,8 @@ struct ResolvedImages {
   std::vector<UniqueFd> held_layers;           // outlive a concurrent removal of the image
 };
 
-// The error says how to bring a missing image in and, `with_members`, names the definition's member.
+// The error says how to bring a missing image in and, `with_members`, names the definition's
+// member.
 Result<ResolvedImages> ResolveImages(const TaskDefinition& definition,
                                      const images::ImageStore& store, bool with_members);
 

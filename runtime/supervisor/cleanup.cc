@@ -54,7 +54,7 @@ Result<UniqueFd> TryLockTask(const std::string& task_directory) {
   return fd;
 }
 
-Result<> RecoverDeadTask(const TaskPlan& plan) {
+Result<> RecoverDeadTask(const TaskPlan& plan, const std::string& reason) {
   std::vector<Error> errors = CleanUpTask(plan, nullptr);
   std::string directory = plan.roots.TaskDirectory(plan.id);
   std::vector<Event> history = TRY(ReadEvents(directory));
@@ -70,7 +70,7 @@ Result<> RecoverDeadTask(const TaskPlan& plan) {
     Event stopped;
     stopped.type = EventType::kTaskStopped;
     stopped.stop_code = StopCode::kInfrastructureHealth;
-    stopped.reason = "The task's supervisor was lost";
+    stopped.reason = reason;
     for (const Event& event : history) {
       if (event.type == EventType::kStopRequested && event.stop_code) {
         stopped.stop_code = event.stop_code;

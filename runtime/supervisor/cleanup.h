@@ -19,8 +19,9 @@ namespace skiff::runtime {
 std::vector<Error> CleanUpTask(const TaskPlan& plan, networking::Network* network);
 
 // For a task whose supervisor is gone without a word: cleans up and closes its event log. Requires
-// the task's lock.
-Result<> RecoverDeadTask(const TaskPlan& plan);
+// the task's lock. `reason` becomes the task's unless a stop had been asked for.
+inline constexpr const char* kSupervisorLost = "The task's supervisor was lost";
+Result<> RecoverDeadTask(const TaskPlan& plan, const std::string& reason = kSupervisorLost);
 
 // Takes the lock that a live supervisor holds; invalid (no error) when it lives. A record lock: one
 // holder a process, and it is lost with any descriptor of the file.

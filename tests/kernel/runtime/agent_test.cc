@@ -1,0 +1,340 @@
+// The agent between a store and real tasks: what is desired comes true, what happens is written
+// down, whoever dies in between.
+#include "runtime/agent/agent.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <functional>
+
+#include "isolation/base/clock.h"
+#include "isolation/sys/file.h"
+#include "runtime/agent/host_record.h"
+#include "runtime/agent/task_directory.h"
+#include "runtime/control/keys.h"
+#include "runtime/control/records.h"
+#include "runtime/control/task_change.h"
+#include "runtime/store/sqlite_store.h"
+#include "tests/support/capability.h"
+#include "tests/support/layout_builder.h"
+#include "tests/support/supervised_task.h"
+#include "tests/support/tar_builder.h"
+
+namespace skiff::runtime {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr std::chrono::seconds kPatience{60};
+
+void ImportBusybox(const Roots& roots, const std::string& directory) {
+  test::TarBuilder tar;
+  tar.Directory("bin");
+  std::string program = sys::ReadFile(AT_FDCWD, "/bin/busybox").value();
+  tar.Add({.name = "bin/busybox", .content = program, .mode = 0755});
+  tar.Symlink("bin/sh", "busybox");
+  test::TestImage image;
+  image.name = "busybox:latest";
+  image.layers = {{tar.Finish(), ""}};
+  image.config_members = R"("config":{"Env":["PATH=/bin"]})";
+  test::WriteLayout(directory, image);
+  images::ImageStore::Open(roots.data).value().Import(directory).value();
+}
+
+// A store, and the agent on it as a daemon has it: in a thread of its own.
+class Daemon {
+ public:
+  Daemon(const Roots& roots, const std::string& state, std::chrono::nanoseconds retention)
+      : store_(OpenSqliteStore(state).value()),
+        agent_(Agent::Create(*store_, {roots, retention}).value()) {
+    watch_ = store_->WatchPrefix("", [this](const std::vector<std::string>&) {
+      std::lock_guard lock(mutex_);
+      ++changes_;
+      changed_.notify_all();
+    });
+    thread_ = std::thread([this] { agent_->Run().value(); });
+  }
+  ~Daemon() {
+    agent_->Stop();
+    thread_.join();
+  }
+
+  Store& store() { return *store_; }
+  Agent& agent() { return *agent_; }
+
+  std::optional<TaskRecord> Find(const TaskId& id) {
+    std::optional<StoredRecord> stored = store_->Get(keys::Task(id)).value();
+    if (!stored) return std::nullopt;
+    return DecodeTask(stored->value).value();
+  }
+
+  bool WaitFor(const std::function<bool()>& condition) {
+    auto deadline = std::chrono::steady_clock::now() + kPatience;
+    for (;;) {
+      uint64_t seen = 0;
+      {
+        std::lock_guard lock(mutex_);
+        seen = changes_;
+      }
+      if (condition()) return true;
+      std::unique_lock lock(mutex_);
+      if (!changed_.wait_until(lock, deadline, [&] { return changes_ != seen; })) return false;
+    }
+  }
+  TaskRecord WaitForStatus(const TaskId& id, TaskStatus status) {
+    EXPECT_TRUE(WaitFor([&] { return Find(id)->observed.last_status >= status; }));
+    return *Find(id);
+  }
+
+  // As RunTask and StopTask do.
+  TaskId Run(const std::string& family) {
+    TaskRecord record(TaskId::Generate());
+    record.cluster = "default";
+    record.family = family;
+    record.created_at = WallNanoseconds();
+    record.observed.version = 1;
+    store_->Commit(CreateTask(record, TaskShare{}), Durability::kAccepted).value();
+    return record.observed.id;
+  }
+  void Stop(const TaskId& id, const std::string& reason) {
+    for (;;) {
+      StoredRecord stored = *store_->Get(keys::Task(id)).value();
+      TaskRecord before = DecodeTask(stored.value).value();
+      TaskRecord after = before;
+      after.desired_status = DesiredStatus::kStopped;
+      after.stop_code = StopCode::kUserInitiated;
+      after.stop_reason = reason;
+      auto done = store_->Commit(ChangeTask(before, stored.version, after), Durability::kAccepted);
+      if (done.ok()) return;
+      ASSERT_EQ(done.error().code(), Code::kConflict);
+    }
+  }
+
+ private:
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Agent> agent_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  uint64_t changes_ = 0;
+  std::unique_ptr<Store::Watch> watch_;
+  std::thread thread_;
+};
+
+class AgentTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    SKIFF_REQUIRE(test::MissingRoot());
+    SKIFF_REQUIRE(test::MissingBusybox());
+#ifndef SKIFF_FAILPOINTS
+    GTEST_SKIP() << "missing capability: failpoints (a build with SKIFF_FAILPOINTS)";
+#endif
+    // It stands beside the programs that ship, not beside a test.
+    setenv("SKIFF_SUPERVISOR", SKIFF_SUPERVISOR_PROGRAM, 0);
+    ImportBusybox(roots(), scratch_.path() + "/image");
+  }
+  const Roots& roots() const { return installation_.roots(); }
+  std::string state() const { return scratch_.path() + "/state"; }
+  std::unique_ptr<Daemon> Begin(std::chrono::nanoseconds retention = kStoppedTaskRetention) {
+    return std::make_unique<Daemon>(roots(), state(), retention);
+  }
+
+  static void Register(Store& store, const std::string& family, const std::string& script,
+                       const std::string& more = "", const std::string& mode = "awsvpc") {
+    TaskDefinitionRecord record;
+    record.definition =
+        ParseTaskDefinition(R"({"family":")" + family + R"(","networkMode":")" + mode +
+                                R"(","containerDefinitions":[{"name":"main","image":"busybox",)"
+                                R"("memory":64,"stopTimeout":2,"command":["sh","-c",")" +
+                                script + R"("])" + more + "}]}",
+                            "test")
+            .value()
+            .definition;
+    store
+        .Commit({{keys::TaskDefinition(family, 1), Encode(record), std::nullopt}},
+                Durability::kAccepted)
+        .value();
+  }
+
+  test::TempDir scratch_;
+  test::Installation installation_;
+};
+
+constexpr const char* kForever = "trap 'exit 0' TERM; echo up; while :; do sleep 0.05; done";
+
+TEST_F(AgentTest, ATaskRunsUntilItIsToldToStopAndLeavesNothing) {
+  auto daemon = Begin();
+  Register(daemon->store(), "web", kForever);
+  TaskId id = daemon->Run("web");
+  TaskRecord running = daemon->WaitForStatus(id, TaskStatus::kRunning);
+  EXPECT_EQ(running.observed.last_status, TaskStatus::kRunning);
+  EXPECT_THAT(running.observed.attachments, SizeIs(1));
+  EXPECT_THAT(running.observed.containers.at(0).digest, HasSubstr("sha256:"));
+  EXPECT_TRUE(running.observed.pull_started_at && running.observed.pull_stopped_at);
+  EXPECT_EQ(daemon->agent().Reset().error().code(), Code::kConflict);
+  daemon->Stop(id, "enough");
+  TaskRecord stopped = daemon->WaitForStatus(id, TaskStatus::kStopped);
+  EXPECT_EQ(stopped.observed.stop_code, StopCode::kUserInitiated);
+  EXPECT_EQ(stopped.observed.stopped_reason, "enough");
+  EXPECT_EQ(stopped.observed.containers.at(0).exit_code, 0);
+  EXPECT_GT(stopped.observed.version, running.observed.version);
+  EXPECT_FALSE(daemon->store().Get(keys::Active(id)).value().has_value());
+  EXPECT_THAT(test::RemainsOf(roots(), id), IsEmpty());
+  EXPECT_TRUE(daemon->agent().Reset().ok());
+  EXPECT_FALSE(daemon->Find(id).has_value());
+  EXPECT_TRUE(daemon->store().Get(keys::kHost).value().has_value());
+  EXPECT_FALSE(sys::Exists(AT_FDCWD, roots().TaskDirectory(id)));
+}
+
+TEST_F(AgentTest, WhatCannotStartStopsWithItsReason) {
+  auto daemon = Begin();
+  Register(daemon->store(), "lost", "true", R"(,"logConfiguration":{"logDriver":"awslogs",
+      "options":{"awslogs-group":"nosuch","awslogs-region":"us-east-1"}})",
+           "none");
+  TaskRecord lost = daemon->WaitForStatus(daemon->Run("lost"), TaskStatus::kStopped);
+  EXPECT_EQ(lost.observed.stop_code, StopCode::kTaskFailedToStart);
+  EXPECT_THAT(lost.observed.stopped_reason, HasSubstr("ResourceInitializationError: "));
+  EXPECT_THAT(lost.observed.stopped_reason, HasSubstr("The specified log group does not exist."));
+  EXPECT_FALSE(sys::Exists(AT_FDCWD, roots().TaskDirectory(lost.observed.id)));
+  images::ImageStore::Open(roots().data).value().Remove("busybox").value();
+  Register(daemon->store(), "web", "true", "", "none");
+  TaskRecord web = daemon->WaitForStatus(daemon->Run("web"), TaskStatus::kStopped);
+  EXPECT_EQ(web.observed.stop_code, StopCode::kTaskFailedToStart);
+  EXPECT_THAT(web.observed.stopped_reason, HasSubstr("CannotPullContainerError: "));
+  EXPECT_THAT(web.observed.stopped_reason, HasSubstr("skiff image import"));
+}
+
+TEST_F(AgentTest, AStoppedTaskIsRemovedWhenItsTimeIsOverAndItsLogStreamStays) {
+  auto daemon = Begin(std::chrono::nanoseconds(0));
+  Register(daemon->store(), "web", "echo hello", R"(,"logConfiguration":{"logDriver":"awslogs",
+      "options":{"awslogs-group":"g","awslogs-region":"us-east-1","awslogs-stream-prefix":"p",
+      "awslogs-create-group":"true"}})",
+           "none");
+  TaskId id = daemon->Run("web");
+  EXPECT_TRUE(daemon->WaitFor([&] { return !daemon->Find(id).has_value(); }));
+  EXPECT_FALSE(sys::Exists(AT_FDCWD, roots().TaskDirectory(id)));
+  std::string key = keys::LogStream("g", "p/main/" + id.text());
+  LogStreamRecord stream = DecodeLogStream(daemon->store().Get(key).value()->value).value();
+  bool has_log = false;
+  for (const std::string& name : sys::ListDirectory(AT_FDCWD, stream.directory).value()) {
+    Result<std::string> text = sys::ReadFile(AT_FDCWD, stream.directory + "/" + name);
+    has_log = has_log || (text.ok() && text.value() == "hello\n");
+  }
+  EXPECT_TRUE(has_log);
+}
+
+TEST_F(AgentTest, ADaemonThatIsKilledDisturbsNoTask) {
+  TaskId id = TaskId::Generate();
+  {
+    auto daemon = Begin();
+    Register(daemon->store(), "web", kForever);
+  }
+  std::string told = scratch_.path() + "/task";
+  pid_t child = fork();
+  if (child == 0) {
+    auto daemon = Begin();
+    TaskId made = daemon->Run("web");
+    daemon->WaitForStatus(made, TaskStatus::kRunning);
+    sys::WriteFile(AT_FDCWD, told, made.text()).value();
+    kill(getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  id = TaskId::Parse(sys::ReadFile(AT_FDCWD, told).value()).value();
+  int64_t pid = LoadRecord(roots(), id).value().task.containers.at(0).pid;
+  ASSERT_GT(pid, 0);
+  auto daemon = Begin();
+  TaskRecord running = *daemon->Find(id);
+  EXPECT_EQ(running.observed.last_status, TaskStatus::kRunning);
+  EXPECT_EQ(running.observed.containers.at(0).pid, pid);
+  EXPECT_EQ(kill(static_cast<pid_t>(pid), 0), 0);
+  daemon->Stop(id, "over");
+  TaskRecord stopped = daemon->WaitForStatus(id, TaskStatus::kStopped);
+  EXPECT_EQ(stopped.observed.stopped_reason, "over");
+  EXPECT_EQ(stopped.observed.last_event, LoadRecord(roots(), id).value().events.back().number);
+  EXPECT_THAT(test::RemainsOf(roots(), id), IsEmpty());
+}
+
+TEST_F(AgentTest, AStartThatADaemonDidNotFinishIsFinishedByTheNext) {
+  TaskId id = TaskId::Generate();
+  {
+    auto daemon = Begin();
+    Register(daemon->store(), "web", kForever, "", "none");
+    id = daemon->Run("web");
+    daemon->WaitForStatus(id, TaskStatus::kRunning);
+    // As if it had died when the plan was written: nobody has begun, nothing is observed.
+    daemon->Stop(id, "");
+    daemon->WaitForStatus(id, TaskStatus::kStopped);
+  }
+  std::string directory = roots().TaskDirectory(id);
+  sys::Unlink(AT_FDCWD, directory + "/events").value();
+  {
+    auto store = OpenSqliteStore(state()).value();
+    StoredRecord stored = *store->Get(keys::Task(id)).value();
+    TaskRecord record = DecodeTask(stored.value).value();
+    store->Commit(RemoveTask(record, stored.version), Durability::kAccepted).value();
+    record.observed = Task(id);
+    record.desired_status = DesiredStatus::kRunning;
+    store->Commit(CreateTask(record, TaskShare{}), Durability::kAccepted).value();
+  }
+  auto daemon = Begin();
+  TaskRecord running = daemon->WaitForStatus(id, TaskStatus::kRunning);
+  EXPECT_EQ(running.observed.last_status, TaskStatus::kRunning);
+  daemon->Stop(id, "over");
+  EXPECT_EQ(daemon->WaitForStatus(id, TaskStatus::kStopped).observed.stopped_reason, "over");
+}
+
+TEST_F(AgentTest, ALostSupervisorEndsItsTaskWithAReason) {
+  auto daemon = Begin();
+  Register(daemon->store(), "web", kForever);
+  TaskId own = daemon->Run("web");
+  TaskId adopted = daemon->Run("web");
+  daemon->WaitForStatus(adopted, TaskStatus::kRunning);
+  daemon->WaitForStatus(own, TaskStatus::kRunning);
+  auto kill_supervisor = [&](const TaskId& id) {
+    UniqueFd process = OpenSupervisor(roots().TaskDirectory(id)).value();
+    sys::SignalPidfd(process.get(), SIGKILL).value();
+    TaskRecord stopped = daemon->WaitForStatus(id, TaskStatus::kStopped);
+    EXPECT_EQ(stopped.observed.stop_code, StopCode::kInfrastructureHealth);
+    EXPECT_EQ(stopped.observed.stopped_reason, "The task's supervisor was lost");
+  };
+  kill_supervisor(own);
+  daemon.reset();
+  daemon = Begin();
+  kill_supervisor(adopted);
+  EXPECT_THAT(test::RemainsOf(roots(), own), IsEmpty());
+  EXPECT_THAT(test::RemainsOf(roots(), adopted), IsEmpty());
+}
+
+TEST_F(AgentTest, ARestartOfTheHostEndsItsTasksWithAReason) {
+  auto daemon = Begin();
+  Register(daemon->store(), "web", kForever);
+  TaskId id = daemon->Run("web");
+  daemon->WaitForStatus(id, TaskStatus::kRunning);
+  UniqueFd process = OpenSupervisor(roots().TaskDirectory(id)).value();
+  daemon.reset();
+  sys::SignalPidfd(process.get(), SIGKILL).value();
+  ASSERT_TRUE(sys::PollReadable(process.get(), kPatience).value());
+  sys::RemoveTree(AT_FDCWD, roots().run).value();
+  daemon = Begin();
+  TaskRecord stopped = daemon->WaitForStatus(id, TaskStatus::kStopped);
+  EXPECT_EQ(stopped.observed.stop_code, StopCode::kInfrastructureHealth);
+  EXPECT_EQ(stopped.observed.stopped_reason, "The host was restarted");
+  EXPECT_THAT(test::RemainsOf(roots(), id), IsEmpty());
+}
+
+TEST(HostRecordTest, TheHostKeepsAPartOfItsMemory) {
+  EXPECT_EQ(MemoryForTasks(Bytes::GiB(16)), Bytes(Bytes::GiB(16).count() - (512ULL << 20)));
+  EXPECT_EQ(MemoryForTasks(Bytes::GiB(1)), Bytes::MiB(896));
+}
+
+}  // namespace
+}  // namespace skiff::runtime
