@@ -16,20 +16,6 @@ Error ClusterNotFound() {
   return Error(Code::kNotFound, "Cluster not found.").WithKind("ClusterNotFoundException");
 }
 
-// "default" of "default", "" or the cluster's ARN.
-Result<std::string> ClusterName(const JsonCursor& input, const ControlSettings& settings) {
-  std::string text = TRY(TextIn(input, "cluster", ""));
-  if (text.empty()) return std::string("default");
-  std::string name = text;
-  if (text.starts_with("arn:")) {
-    std::string prefix = ClusterArn(settings, "");
-    if (!text.starts_with(prefix)) return ClusterNotFound();
-    name = text.substr(prefix.size());
-  }
-  if (name.find('/') != std::string::npos) return ClusterNotFound();
-  return name;
-}
-
 std::string Text(const Failure& failure) {
   std::string text;
   MemberWriter writer(text);
@@ -146,6 +132,19 @@ Failure MissingTask(const ControlSettings& settings, const std::string& cluster,
   return {TaskArn(settings, cluster, id), "MISSING", ""};
 }
 
+Result<std::string> ClusterName(const JsonCursor& input, const ControlSettings& settings) {
+  std::string text = TRY(TextIn(input, "cluster", ""));
+  if (text.empty()) return std::string("default");
+  std::string name = text;
+  if (text.starts_with("arn:")) {
+    std::string prefix = ClusterArn(settings, "");
+    if (!text.starts_with(prefix)) return ClusterNotFound();
+    name = text.substr(prefix.size());
+  }
+  if (name.find('/') != std::string::npos) return ClusterNotFound();
+  return name;
+}
+
 Result<ClusterRecord> TaskService::FindCluster(const JsonCursor& input) {
   std::string name = TRY(ClusterName(input, settings));
   std::string key = keys::Cluster(name);
@@ -192,16 +191,20 @@ TaskOperations::TaskOperations(Store& store, const ControlSettings& settings)
 TaskOperations::~TaskOperations() = default;
 
 void TaskOperations::AddTo(OperationTable& table) {
-  auto add = [&](const char* name, Result<std::string> (TaskService::*run)(const Call&)) {
+  using Run = Result<std::string> (TaskService::*)(const Call&);
+  using Resources = std::vector<std::string> (TaskService::*)(const Call&) const;
+  auto add = [&](const char* name, Run run, Resources resources) {
+    TaskService* service = service_.get();
     table.operations[name] = {
-        [service = service_.get(), run](const Call& call) { return (service->*run)(call); }};
+        [service, run](const Call& call) { return (service->*run)(call); },
+        [service, resources](const Call& call) { return (service->*resources)(call); }};
   };
-  add("RunTask", &TaskService::RunTask);
-  add("StopTask", &TaskService::StopTask);
-  add("DescribeTasks", &TaskService::DescribeTasks);
-  add("ListTasks", &TaskService::ListTasks);
-  add("UpdateTaskProtection", &TaskService::UpdateTaskProtection);
-  add("GetTaskProtection", &TaskService::GetTaskProtection);
+  add("RunTask", &TaskService::RunTask, &TaskService::RunTaskResources);
+  add("StopTask", &TaskService::StopTask, &TaskService::TaskResources);
+  add("DescribeTasks", &TaskService::DescribeTasks, &TaskService::TaskResources);
+  add("ListTasks", &TaskService::ListTasks, &TaskService::ClusterResources);
+  add("UpdateTaskProtection", &TaskService::UpdateTaskProtection, &TaskService::TaskResources);
+  add("GetTaskProtection", &TaskService::GetTaskProtection, &TaskService::TaskResources);
 }
 
 void TaskOperations::Forget() {

@@ -36,6 +36,11 @@ class TaskService {
   Result<std::string> UpdateTaskProtection(const Call& call);
   Result<std::string> GetTaskProtection(const Call& call);
 
+  // The ARNs that the calls touch.
+  std::vector<std::string> RunTaskResources(const Call& call) const;
+  std::vector<std::string> TaskResources(const Call& call) const;
+  std::vector<std::string> ClusterResources(const Call& call) const;
+
   // The cluster that input's `cluster` names; ClusterNotFoundException unless it is ACTIVE.
   Result<ClusterRecord> FindCluster(const JsonCursor& input);
   // nullopt: no such task in the cluster. A record that cannot be read is quarantined.
@@ -76,6 +81,9 @@ Result<std::string> TaskIdIn(const std::string& task, const std::string& cluster
 // Of the operations' `tasks`: at most 100.
 Result<std::vector<std::string>> TaskIdsIn(const JsonCursor& input, const std::string& cluster,
                                            const ControlSettings& settings);
+
+// "default" of "default", "" or the cluster's ARN; ClusterNotFoundException for what can be none.
+Result<std::string> ClusterName(const JsonCursor& input, const ControlSettings& settings);
 
 // {"arn": ..., "reason": ...}
 struct Failure {

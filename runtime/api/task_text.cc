@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "isolation/base/clock.h"
 #include "runtime/api/limits.h"
 #include "runtime/model/json_text.h"
 #include "runtime/model/overrides.h"
@@ -17,21 +18,6 @@ constexpr int64_t kDefaultEphemeralGib = 20;
 uint64_t Fnv1a(std::string_view text, uint64_t hash) {
   for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
   return hash;
-}
-
-// The same for the same text, in every build: what has no memory of its own is named after what it
-// belongs to.
-std::string DerivedUuid(std::string_view text) {
-  uint64_t high = Fnv1a(text, 14695981039346656037ULL);
-  uint64_t low = Fnv1a(text, high ^ 0x9e3779b97f4a7c15ULL);
-  char digits[40];
-  snprintf(digits, sizeof digits, "%08llx-%04llx-4%03llx-a%03llx-%012llx",
-           static_cast<unsigned long long>(high >> 32),
-           static_cast<unsigned long long>(high >> 16 & 0xffff),
-           static_cast<unsigned long long>(high & 0xfff),
-           static_cast<unsigned long long>(low >> 48 & 0xfff),
-           static_cast<unsigned long long>(low & 0xffffffffffff));
-  return digits;
 }
 
 std::string Arn(const ControlSettings& settings, std::string_view resource) {
@@ -62,8 +48,10 @@ std::string List(const std::vector<std::string>& texts) {
   return list + "]";
 }
 
-void Time(MemberWriter& writer, std::string_view name, const WallTime& time) {
-  if (time) writer.Raw(name, TimeText(*time));
+void Time(MemberWriter& writer, std::string_view name, const WallTime& time, TimeForm form) {
+  if (!time) return;
+  if (form == TimeForm::kSeconds) return writer.Raw(name, TimeText(*time));
+  writer(name, FormatRfc3339(*time));
 }
 
 std::string NameAndValue(std::string_view name, std::string_view value) {
@@ -233,7 +221,7 @@ void WriteStop(MemberWriter& writer, const TaskRecord& record) {
   writer("stoppedReason", task.stop_code ? task.stopped_reason : record.stop_reason);
 }
 
-void WriteState(MemberWriter& writer, const TaskRecord& record) {
+void WriteState(MemberWriter& writer, const TaskRecord& record, TimeForm times) {
   const Task& task = record.observed;
   writer("lastStatus", StatusName(task.last_status));
   writer("desiredStatus", StatusName(record.desired_status));
@@ -241,14 +229,14 @@ void WriteState(MemberWriter& writer, const TaskRecord& record) {
   writer("version", task.version);
   WriteStop(writer, record);
   if (task.connectivity_at) writer("connectivity", std::string_view("CONNECTED"));
-  Time(writer, "connectivityAt", task.connectivity_at);
-  Time(writer, "createdAt", record.created_at);
-  Time(writer, "pullStartedAt", task.pull_started_at);
-  Time(writer, "pullStoppedAt", task.pull_stopped_at);
-  Time(writer, "startedAt", task.started_at);
-  Time(writer, "stoppingAt", task.stopping_at);
-  Time(writer, "executionStoppedAt", task.execution_stopped_at);
-  Time(writer, "stoppedAt", task.stopped_at);
+  Time(writer, "connectivityAt", task.connectivity_at, times);
+  Time(writer, "createdAt", record.created_at, times);
+  Time(writer, "pullStartedAt", task.pull_started_at, times);
+  Time(writer, "pullStoppedAt", task.pull_stopped_at, times);
+  Time(writer, "startedAt", task.started_at, times);
+  Time(writer, "stoppingAt", task.stopping_at, times);
+  Time(writer, "executionStoppedAt", task.execution_stopped_at, times);
+  Time(writer, "stoppedAt", task.stopped_at, times);
 }
 
 std::string TagsText(const std::vector<Tag>& tags) {
@@ -258,6 +246,19 @@ std::string TagsText(const std::vector<Tag>& tags) {
 }
 
 }  // namespace
+
+std::string DerivedUuid(std::string_view text) {
+  uint64_t high = Fnv1a(text, 14695981039346656037ULL);
+  uint64_t low = Fnv1a(text, high ^ 0x9e3779b97f4a7c15ULL);
+  char digits[40];
+  snprintf(digits, sizeof digits, "%08llx-%04llx-4%03llx-a%03llx-%012llx",
+           static_cast<unsigned long long>(high >> 32),
+           static_cast<unsigned long long>(high >> 16 & 0xffff),
+           static_cast<unsigned long long>(high & 0xfff),
+           static_cast<unsigned long long>(low >> 48 & 0xfff),
+           static_cast<unsigned long long>(low & 0xffffffffffff));
+  return digits;
+}
 
 std::string TimeText(int64_t wall_ns) {
   char text[40];
@@ -286,13 +287,13 @@ std::string ContainerInstanceArn(const ControlSettings& settings, std::string_vi
 }
 
 TaskText RenderTask(const TaskRecord& record, const TaskDefinition* definition,
-                    const ControlSettings& settings) {
+                    const ControlSettings& settings, TimeForm times) {
   TaskText text;
   text.cluster = record.cluster;
   MemberWriter writer(text.head);
   WriteNames(writer, record, settings);
   WriteLaunch(writer, record, definition);
-  WriteState(writer, record);
+  WriteState(writer, record, times);
   writer.Raw("attachments", HasNetwork(record) ? List({AttachmentText(record, settings)}) : "[]");
   writer.Raw("attributes", AttributesText(definition));
   writer.Raw("containers", ContainersText(record, definition, settings));
