@@ -60,6 +60,17 @@ Result<std::unique_ptr<Agent>> Agent::Create(Store& store, AgentSettings setting
 // ---- the loop ----
 
 Result<> Agent::Run() {
+  Result<> ended = Loop();
+  is_stopping_ = true;
+  {
+    std::lock_guard lock(mutex_);
+    is_over_ = true;  // whoever asks from now on is refused by Post
+  }
+  TakeQueue();
+  return ended;
+}
+
+Result<> Agent::Loop() {
   loop_ = TRY(sys::EventLoop::Create());
   own_thread_ = std::this_thread::get_id();
   loop_->Read(wake_fd_.get(), &wake_count_, sizeof(wake_count_), on_wake_);
@@ -92,10 +103,12 @@ void Agent::Wake() {
   [[maybe_unused]] ssize_t written = write(wake_fd_.get(), &one, sizeof(one));
 }
 
-void Agent::Post(std::function<void()> command) {
+bool Agent::Post(std::function<void()> command) {
   std::lock_guard lock(mutex_);
+  if (is_over_) return false;
   commands_.push_back(std::move(command));
   Wake();
+  return true;
 }
 
 void Agent::Stop() {
@@ -405,7 +418,9 @@ Result<> Agent::RemoveStopped(const TaskId& id) {
 Result<> Agent::Reset() {
   std::promise<Result<>> done;
   std::future<Result<>> answer = done.get_future();
-  Post([&] { done.set_value(RemoveAll()); });
+  Error stopping(Code::kUnavailable, "the daemon is stopping");
+  bool is_posted = Post([&] { done.set_value(is_stopping_ ? Result<>(stopping) : RemoveAll()); });
+  if (!is_posted) return stopping;
   return answer.get();
 }
 

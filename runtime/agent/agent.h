@@ -51,7 +51,7 @@ class Agent {
   void Stop();
 
   // Empties the store and removes the directories of its tasks. kConflict while one is active. Only
-  // while Run is at work.
+  // while Run is at work (or over: kUnavailable).
   Result<> Reset();
 
  private:
@@ -68,7 +68,8 @@ class Agent {
         UniqueFd wake);
 
   // The loop.
-  void Post(std::function<void()> command);
+  Result<> Loop();
+  bool Post(std::function<void()> command);  // false: Run is over
   void Wake();
   void OnWake(int result, unsigned flags);
   void OnTimer(int result, unsigned flags);
@@ -107,9 +108,10 @@ class Agent {
   const HostFacts facts_;
   UniqueFd wake_fd_;
 
-  std::mutex mutex_;  // guards the two that follow
+  std::mutex mutex_;  // guards the three that follow
   std::vector<std::string> changed_keys_;
   std::vector<std::function<void()>> commands_;
+  bool is_over_ = false;
 
   bool is_stopping_ = false;
   std::thread::id own_thread_;  // set before anybody asks

@@ -1,0 +1,44 @@
+// The daemon: the store, the agent in a thread of its own, and the server in another. The caller's
+// thread waits for a signal. Ending it ends no task.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "isolation/base/result.h"
+#include "isolation/base/unique_fd.h"
+#include "networking/http/server.h"
+#include "runtime/agent/agent.h"
+#include "runtime/store/store.h"
+#include "tools/skiffd/options.h"
+
+namespace skiff::tools {
+
+class Daemon {
+ public:
+  // Takes the data root for itself (kConflict when another daemon has it), opens the store and
+  // listens. `inherited`: sockets that listen already.
+  static Result<std::unique_ptr<Daemon>> Open(DaemonOptions options,
+                                              std::vector<UniqueFd> inherited);
+
+  // Until SIGTERM or SIGINT, or until one of the threads fails.
+  Result<> Run();
+
+ private:
+  explicit Daemon(DaemonOptions options) : options_(std::move(options)) {}
+  Result<> LockDataRoot();
+  Result<> Listen(std::vector<UniqueFd> inherited);
+  networking::http::Response Answer(const networking::http::Request& request);
+  networking::http::Response AnswerReset(const networking::http::Request& request);
+
+  DaemonOptions options_;
+  UniqueFd lock_;
+  UniqueFd signals_;
+  std::unique_ptr<runtime::Store> store_;
+  std::unique_ptr<runtime::Agent> agent_;
+  std::unique_ptr<networking::http::Server> server_;
+};
+
+}  // namespace skiff::tools
