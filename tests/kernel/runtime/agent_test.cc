@@ -163,6 +163,18 @@ class AgentTest : public testing::Test {
         .value();
   }
 
+  // A container runs before its shell has set its trap.
+  bool WaitForOutput(const TaskId& id, const std::string& text) const {
+    TaskPlan plan = LoadPlan(roots(), id).value();
+    UniqueFd directory = sys::OpenDirectory(AT_FDCWD, plan.containers.at(0).log_directory).value();
+    sys::DirectoryWatch watch = sys::DirectoryWatch::Open(directory.get()).value();
+    for (;;) {
+      watch.Clear().value();
+      if (test::LogBytes(plan, "main").find(text) != std::string::npos) return true;
+      if (!sys::PollReadable(watch.fd(), kPatience).value()) return false;
+    }
+  }
+
   test::TempDir scratch_;
   test::Installation installation_;
 };
@@ -179,6 +191,7 @@ TEST_F(AgentTest, ATaskRunsUntilItIsToldToStopAndLeavesNothing) {
   EXPECT_THAT(running.observed.containers.at(0).digest, HasSubstr("sha256:"));
   EXPECT_TRUE(running.observed.pull_started_at && running.observed.pull_stopped_at);
   EXPECT_EQ(daemon->agent().Reset().error().code(), Code::kConflict);
+  ASSERT_TRUE(WaitForOutput(id, "up"));
   daemon->Stop(id, "enough");
   TaskRecord stopped = daemon->WaitForStatus(id, TaskStatus::kStopped);
   EXPECT_EQ(stopped.observed.stop_code, StopCode::kUserInitiated);
