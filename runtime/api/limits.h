@@ -31,6 +31,14 @@ inline constexpr std::chrono::hours kClientTokenLife{24};  // ECS
 inline constexpr size_t kMaxClientTokenBytes = 16 << 10;
 inline constexpr size_t kTokensLookedAt = 2;
 
+// The gate's.
+inline constexpr std::chrono::minutes kMaxClockSkew{15};        // AWS
+inline constexpr std::chrono::hours kMaxPresignedLife{7 * 24};  // AWS
+inline constexpr size_t kMaxSignedHeaders = 100;
+inline constexpr size_t kMaxFormFields = 1000;
+inline constexpr size_t kMaxKeys = 1000;
+inline constexpr size_t kMaxStatements = 100;  // of one key
+
 inline constexpr std::string_view kPlatformVersion = "1.4.0";
 inline constexpr std::string_view kDefaultSubnet = "subnet-default";
 inline constexpr std::string_view kDefaultSecurityGroup = "sg-default";

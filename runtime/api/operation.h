@@ -1,7 +1,7 @@
 // What the router and the services agree on: one Operation of an AWS service, called with a JSON
 // body and answering with one.
 //
-// A service (ecs.h, logs.h, sts.h) fills an OperationTable; the router finds the entry by name,
+// A service (ecs, logs, sts.h) fills an OperationTable; the router finds the entry by name,
 // has the caller authorized against the entry's resources, runs it, and turns an Error into AWS's
 // (errors.h: by Error::kind, else by its code). One thread: the server's.
 #pragma once
@@ -41,6 +41,9 @@ struct Operation {
 struct OperationTable {
   std::string service;        // as in policies and credential scopes: "ecs"
   std::string target_prefix;  // "AmazonEC2ContainerServiceV20141113"; "" for query services
+  // Query services only: the answer's namespace. Their input is an object of the form's fields, all
+  // strings; their answer is the XML inside <OperationResult>.
+  std::string xml_namespace;
   std::map<std::string, Operation, std::less<>> operations;
   // Operations that AWS has and this version does not: they answer with a refusal that says so.
   std::vector<std::string_view> not_offered;
