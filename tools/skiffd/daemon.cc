@@ -10,6 +10,7 @@
 #include "isolation/base/log.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/process.h"
+#include "runtime/api/sts.h"
 #include "runtime/store/sqlite_store.h"
 #include "tools/skiffd/limits.h"
 #include "tools/skiffd/systemd.h"
@@ -18,17 +19,8 @@ namespace skiff::tools {
 namespace {
 
 using networking::http::Request;
-using networking::http::Response;
 using networking::http::Server;
-
-constexpr const char* kHealthPath = "/healthz";
-constexpr const char* kResetPath = "/_skiff/reset";
-
-Response Plain(int status, const std::string& text) {
-  return {status, {{"Content-Type", "text/plain"}}, text + "\n"};
-}
-
-int StatusOf(const Error& error) { return error.code() == Code::kConflict ? 409 : 500; }
+using runtime::api::OperationTable;
 
 void LogFailure(const Result<>& result) {
   if (!result.ok()) Log(LogLevel::kWarning, result.error().message());
@@ -42,13 +34,11 @@ Result<std::unique_ptr<Daemon>> Daemon::Open(DaemonOptions options,
   // Before any thread: they all inherit that it is blocked.
   made->signals_ = TRY(sys::MakeSignalFd({SIGTERM, SIGINT}));
   signal(SIGPIPE, SIG_IGN);
-  if (!made->options_.keys_file.empty()) {
-    return Error(Code::kUnavailable, "--keys: signatures are not checked yet");
-  }
   TRY(made->LockDataRoot());
   const DaemonOptions& given = made->options_;
   made->store_ = TRY(runtime::OpenSqliteStore(given.is_ephemeral ? "" : given.state_directory));
   made->agent_ = TRY(runtime::Agent::Create(*made->store_, {.roots = given.roots}));
+  TRY(made->MakeRouter());
   TRY(made->Listen(std::move(inherited)));
   return made;
 }
@@ -63,8 +53,9 @@ Result<> Daemon::LockDataRoot() {
 }
 
 Result<> Daemon::Listen(std::vector<UniqueFd> inherited) {
-  server_ = TRY(Server::Create(
-      {}, [this](Request&& request, const Server::Respond& respond) { respond(Answer(request)); }));
+  server_ = TRY(Server::Create({}, [this](Request&& request, const Server::Respond& respond) {
+    respond(router_->Handle(request));
+  }));
   bool use_default = options_.listen.empty() && inherited.empty();
   if (use_default) options_.listen.push_back({"127.0.0.1", kDefaultApiPort});
   for (UniqueFd& socket : inherited) TRY(server_->ListenOn(std::move(socket)));
@@ -79,25 +70,35 @@ Result<> Daemon::Listen(std::vector<UniqueFd> inherited) {
   return {};
 }
 
-Response Daemon::Answer(const Request& request) {
-  // A socket that was inherited may be anywhere.
-  bool is_stranger = options_.is_anonymous && !request.peer.is_loopback;
-  if (is_stranger) return Plain(403, "without signatures only this host is served");
-  if (request.Path() == kHealthPath) return Plain(200, "ok");
-  if (request.Path() == kResetPath) return AnswerReset(request);
-  return Plain(404, "no such path");
+Result<> Daemon::MakeRouter() {
+  runtime::api::RouterOptions router;
+  router.settings = options_.settings;
+  router.is_anonymous = options_.is_anonymous;
+  router.allow_reset = options_.allow_reset;
+  router.reset = [this] { return Reset(); };
+  if (!options_.keys_file.empty()) {
+    std::string text = TRY(sys::ReadFile(AT_FDCWD, options_.keys_file, kMaxKeysFile));
+    router.keys = TRY(runtime::api::KeySet::Decode(text, options_.keys_file));
+  }
+  for (const ListenAddress& address : options_.listen) router.hosts.push_back(address.address);
+  tasks_ = std::make_unique<runtime::api::TaskOperations>(*store_, options_.settings);
+  OperationTable ecs;
+  ecs.service = "ecs";
+  ecs.target_prefix = "AmazonEC2ContainerServiceV20141113";
+  tasks_->AddTo(ecs);
+  std::vector<OperationTable> tables;
+  tables.push_back(std::move(ecs));
+  tables.push_back(runtime::api::StsOperations(options_.settings));
+  router_ = std::make_unique<runtime::api::Router>(std::move(router), std::move(tables));
+  return {};
 }
 
-// For test suites on this host; a browser's page is none.
-Response Daemon::AnswerReset(const Request& request) {
-  if (!options_.allow_reset) return Plain(403, "reset is off; start skiffd with --allow-reset");
-  if (request.method != "POST") return Plain(405, "reset is a POST");
-  bool is_foreign = !request.peer.is_loopback || request.Find("Origin") != nullptr;
-  if (is_foreign) return Plain(403, "reset is for programs on this host");
-  Result<> done = agent_->Reset();
-  if (!done.ok()) return Plain(StatusOf(done.error()), done.error().message());
+// On the server's thread, as all operations are.
+Result<> Daemon::Reset() {
+  TRY(agent_->Reset());
+  tasks_->Forget();
   Log(LogLevel::kInfo, "reset: everything is empty");
-  return Plain(200, "reset");
+  return {};
 }
 
 Result<> Daemon::Run() {

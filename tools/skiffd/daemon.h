@@ -11,6 +11,8 @@
 #include "isolation/base/unique_fd.h"
 #include "networking/http/server.h"
 #include "runtime/agent/agent.h"
+#include "runtime/api/ecs_tasks.h"
+#include "runtime/api/router.h"
 #include "runtime/store/store.h"
 #include "tools/skiffd/options.h"
 
@@ -30,14 +32,16 @@ class Daemon {
   explicit Daemon(DaemonOptions options) : options_(std::move(options)) {}
   Result<> LockDataRoot();
   Result<> Listen(std::vector<UniqueFd> inherited);
-  networking::http::Response Answer(const networking::http::Request& request);
-  networking::http::Response AnswerReset(const networking::http::Request& request);
+  Result<> MakeRouter();
+  Result<> Reset();
 
   DaemonOptions options_;
   UniqueFd lock_;
   UniqueFd signals_;
   std::unique_ptr<runtime::Store> store_;
   std::unique_ptr<runtime::Agent> agent_;
+  std::unique_ptr<runtime::api::TaskOperations> tasks_;
+  std::unique_ptr<runtime::api::Router> router_;
   std::unique_ptr<networking::http::Server> server_;
 };
 
