@@ -31,4 +31,17 @@ inline constexpr size_t kMaxLogLine = 256 << 10;              // longer lines ar
 inline constexpr std::chrono::seconds kLogFollowInterval{1};  // a follower looks at least so often
 inline constexpr size_t kMaxIndexChunk = 1024;                // records the reader takes at a time
 
+// Filter patterns.
+inline constexpr size_t kMaxFilterPattern = 1024;  // bytes
+inline constexpr int kMaxFilterDepth = 32;         // of parentheses
+inline constexpr size_t kMaxFilterFields = 1024;
+inline constexpr double kMaxFilterIndex = 1'000'000;  // of an array
+inline constexpr size_t kMaxRegexRepeat = 1000;
+inline constexpr size_t kMaxRegexAtoms = 2000;
+
+// Events that were put from outside (event_file.h).
+inline constexpr uint64_t kEventFileSize = 4 << 20;             // then the next one begins
+inline constexpr int64_t kEventFileMilliseconds = 86'400'000;  // or after so long, for retention
+inline constexpr size_t kMaxEventMessage = 1 << 20;
+
 }  // namespace skiff::runtime

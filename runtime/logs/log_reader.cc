@@ -229,6 +229,7 @@ Result<> LogReader::Advance(bool is_final, const Visitor& visit) {
     if (is_there) {
       bool has_more = true;
       while (has_more) has_more = TRY(ReadRecords(visit));
+      if (is_stopped_) return {};
       if (next || is_final) TRY(ReadOrphan(visit));
     }
     if (!next) break;
@@ -254,6 +255,7 @@ Result<bool> LogReader::ReadRecords(const Visitor& visit) {
     auto record = DecodeIndexRecord(chunk.data() + at);
     if (!record) return false;  // not ours, or zeros after a power loss: no further here
     TRY(ReadRecord(*record, visit));
+    if (is_stopped_) return false;
     position_.index += IndexRecord::kSize;
     position_.last = *record;
   }

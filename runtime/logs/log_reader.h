@@ -51,6 +51,10 @@ class LogReader {
   // includes bytes without an index record and a last line without newline.
   Result<> ReadAvailable(const Visitor& visit);
 
+  // From within `visit`: reads no further than the piece at hand, whose lines still arrive. The
+  // reader is of no use afterwards.
+  void Stop() { is_stopped_ = true; }
+
   // A descriptor (the reader's) that is readable when ReadAvailable may give more. From now on; to
   // miss nothing call it before ReadAvailable. Calling it again gives the same. Wait with a timeout
   // of kLogFollowInterval: a writer that is killed may wake the follower just before it counts as
@@ -94,6 +98,7 @@ class LogReader {
   UniqueFd directory_;
   LogReaderOptions options_;
   bool has_begun_ = false;
+  bool is_stopped_ = false;
   Position position_;
   uint32_t open_segment_ = 0;  // which segment data_ and index_ belong to
   UniqueFd data_;
