@@ -21,10 +21,9 @@
 #include "runtime/control/records.h"
 #include "runtime/control/task_change.h"
 #include "runtime/store/sqlite_store.h"
+#include "tests/support/busybox_image.h"
 #include "tests/support/capability.h"
-#include "tests/support/layout_builder.h"
 #include "tests/support/supervised_task.h"
-#include "tests/support/tar_builder.h"
 
 namespace skiff::runtime {
 namespace {
@@ -34,20 +33,6 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 constexpr std::chrono::seconds kPatience{60};
-
-void ImportBusybox(const Roots& roots, const std::string& directory) {
-  test::TarBuilder tar;
-  tar.Directory("bin");
-  std::string program = sys::ReadFile(AT_FDCWD, "/bin/busybox").value();
-  tar.Add({.name = "bin/busybox", .content = program, .mode = 0755});
-  tar.Symlink("bin/sh", "busybox");
-  test::TestImage image;
-  image.name = "busybox:latest";
-  image.layers = {{tar.Finish(), ""}};
-  image.config_members = R"("config":{"Env":["PATH=/bin"]})";
-  test::WriteLayout(directory, image);
-  images::ImageStore::Open(roots.data).value().Import(directory).value();
-}
 
 // A store, and the agent on it as a daemon has it: in a thread of its own.
 class Daemon {
@@ -138,7 +123,7 @@ class AgentTest : public testing::Test {
 #endif
     // It stands beside the programs that ship, not beside a test.
     setenv("SKIFF_SUPERVISOR", SKIFF_SUPERVISOR_PROGRAM, 0);
-    ImportBusybox(roots(), scratch_.path() + "/image");
+    test::ImportBusybox(roots().data, scratch_.path() + "/image");
   }
   const Roots& roots() const { return installation_.roots(); }
   std::string state() const { return scratch_.path() + "/state"; }

@@ -9,9 +9,15 @@
 #include <unistd.h>
 
 #include "isolation/base/text.h"
+#include "isolation/sys/directory_watch.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/process.h"
 #include "isolation/sys/socket.h"
+#include "runtime/agent/task_directory.h"
+#include "runtime/control/keys.h"
+#include "runtime/control/records.h"
+#include "runtime/store/sqlite_store.h"
+#include "tests/support/busybox_image.h"
 #include "tests/support/capability.h"
 #include "tests/support/supervised_task.h"
 
@@ -70,6 +76,52 @@ class SkiffdTest : public testing::Test {
     auto status = sys::WaitPidfd(process.pidfd.get(), false).value();
     return status ? status->ShellCode() : -1;
   }
+  // What RunTask needs, as its operations would have written it.
+  void Seed() {
+    const runtime::Roots& roots = installation_.roots();
+    test::ImportBusybox(roots.data, scratch_.path() + "/image");
+    std::unique_ptr<runtime::Store> store = runtime::OpenSqliteStore(roots.data + "/state").value();
+    runtime::ClusterRecord cluster;
+    cluster.name = "default";
+    runtime::TaskDefinitionRecord definition;
+    definition.definition =
+        runtime::ParseTaskDefinition(R"({"family":"web","networkMode":"awsvpc","cpu":"256",
+            "memory":"512","requiresCompatibilities":["FARGATE"],"containerDefinitions":[{
+            "name":"main","image":"busybox","stopTimeout":2,
+            "command":["sh","-c","while :; do sleep 0.05; done"]}]})",
+                                     "test")
+            .value()
+            .definition;
+    store
+        ->Commit({{runtime::keys::Cluster("default"), Encode(cluster), 0},
+                  {runtime::keys::Family("web"), "1", 0},
+                  {runtime::keys::TaskDefinition("web", 1), Encode(definition), 0}},
+                 runtime::Durability::kAccepted)
+        .value();
+  }
+  std::string Call(const std::string& operation, const std::string& body) {
+    UniqueFd fd = sys::ConnectUnix(installation_.roots().run + "/skiffd.sock").value();
+    std::string text =
+        "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        "Content-Type: application/x-amz-json-1.1\r\n"
+        "X-Amz-Target: AmazonEC2ContainerServiceV20141113." +
+        operation + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    sys::WriteAll(fd.get(), text, "request").value();
+    return sys::ReadAll(fd.get(), "answer").value();
+  }
+  // Looks again whenever the daemon's state was written.
+  std::string DescribeUntil(const std::string& task, const std::string& words) {
+    UniqueFd directory =
+        sys::OpenDirectory(AT_FDCWD, installation_.roots().data + "/state").value();
+    sys::DirectoryWatch watch = sys::DirectoryWatch::Open(directory.get()).value();
+    for (;;) {
+      watch.Clear().value();
+      std::string answer = Call("DescribeTasks", R"({"tasks":[")" + task + R"("]})");
+      if (answer.find(words) != std::string::npos) return answer;
+      if (!sys::PollReadable(watch.fd(), kPatience).value()) return answer;
+    }
+  }
+
   // Over the Unix socket.
   std::string Ask(const std::string& request) {
     UniqueFd fd = sys::ConnectUnix(installation_.roots().run + "/skiffd.sock").value();
@@ -113,6 +165,39 @@ TEST_F(SkiffdTest, ASecondDaemonOnTheSameDirectoryIsRefused) {
   EXPECT_EQ(Notified(), "READY=1") << Logged();
   sys::SignalPidfd(next.pidfd.get(), SIGINT).value();
   EXPECT_EQ(Wait(next), 0);
+}
+
+TEST_F(SkiffdTest, ATaskOutlivesADaemonThatIsKilledAndEndsWhenToldByTheNext) {
+  SKIFF_REQUIRE(test::MissingBusybox());
+  Seed();
+  sys::Process first = Start({});
+  ASSERT_EQ(Notified(), "READY=1") << Logged();
+  std::string started = Call("RunTask", R"({"taskDefinition":"web","launchType":"FARGATE",
+      "networkConfiguration":{"awsvpcConfiguration":{"subnets":["subnet-default"]}}})");
+  constexpr std::string_view kMember = ":task/default/";
+  size_t at = started.find(kMember);
+  ASSERT_NE(at, std::string::npos) << started;
+  std::string task = started.substr(at + kMember.size(), 32);
+  runtime::TaskId id = runtime::TaskId::Parse(task).value();
+  EXPECT_THAT(DescribeUntil(task, R"("lastStatus":"RUNNING")"),
+              HasSubstr(R"("lastStatus":"RUNNING")"));
+  const runtime::Roots& roots = installation_.roots();
+  int64_t pid = runtime::LoadRecord(roots, id).value().task.containers.at(0).pid;
+  sys::SignalPidfd(first.pidfd.get(), SIGKILL).value();
+  EXPECT_EQ(Wait(first), 137);
+  sys::Process next = Start({});
+  ASSERT_EQ(Notified(), "READY=1") << Logged();
+  EXPECT_THAT(DescribeUntil(task, R"("lastStatus":"RUNNING")"),
+              HasSubstr(R"("lastStatus":"RUNNING")"));
+  EXPECT_EQ(runtime::LoadRecord(roots, id).value().task.containers.at(0).pid, pid);
+  EXPECT_EQ(kill(static_cast<pid_t>(pid), 0), 0);
+  EXPECT_THAT(Call("StopTask", R"({"task":")" + task + R"(","reason":"enough"})"),
+              StartsWith("HTTP/1.1 200"));
+  std::string stopped = DescribeUntil(task, R"("stoppedAt":)");
+  EXPECT_THAT(stopped, HasSubstr(R"("stoppedReason":"enough")"));
+  EXPECT_THAT(test::RemainsOf(roots, id), testing::IsEmpty());
+  sys::SignalPidfd(next.pidfd.get(), SIGTERM).value();
+  EXPECT_EQ(Wait(next), 0) << Logged();
 }
 
 }  // namespace

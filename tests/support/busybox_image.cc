@@ -1,0 +1,26 @@
+#include "tests/support/busybox_image.h"
+
+#include <fcntl.h>
+
+#include "images/store.h"
+#include "isolation/sys/file.h"
+#include "tests/support/layout_builder.h"
+#include "tests/support/tar_builder.h"
+
+namespace skiff::test {
+
+void ImportBusybox(const std::string& data_root, const std::string& directory) {
+  TarBuilder tar;
+  tar.Directory("bin");
+  std::string program = sys::ReadFile(AT_FDCWD, "/bin/busybox").value();
+  tar.Add({.name = "bin/busybox", .content = program, .mode = 0755});
+  tar.Symlink("bin/sh", "busybox");
+  TestImage image;
+  image.name = "busybox:latest";
+  image.layers = {{tar.Finish(), ""}};
+  image.config_members = R"("config":{"Env":["PATH=/bin"]})";
+  WriteLayout(directory, image);
+  images::ImageStore::Open(data_root).value().Import(directory).value();
+}
+
+}  // namespace skiff::test
