@@ -31,6 +31,11 @@ inline constexpr std::chrono::hours kClientTokenLife{24};  // ECS
 inline constexpr size_t kMaxClientTokenBytes = 16 << 10;
 inline constexpr size_t kTokensLookedAt = 2;
 
+inline constexpr size_t kMaxIdentifierLength = 255;  // ECS
+inline constexpr size_t kMaxTags = 50;               // ECS: of one resource
+inline constexpr size_t kMaxTagKey = 128;            // ECS
+inline constexpr size_t kMaxTagValue = 256;          // ECS
+
 // The gate's.
 inline constexpr std::chrono::minutes kMaxClockSkew{15};        // AWS
 inline constexpr std::chrono::hours kMaxPresignedLife{7 * 24};  // AWS
