@@ -90,8 +90,13 @@ Json TagList(const std::vector<Tag>& tags) {
 Error Refused(const Error& error) { return ClientError(error.message()); }
 
 Result<TaskDefinition> ReadDefinition(const JsonCursor& input) {
-  Result<ParsedTaskDefinition> parsed = ParseTaskDefinition(EncodeJson(input.value()), "");
-  if (!parsed.ok()) return Refused(parsed.error());
+  constexpr std::string_view kWhat = "input";
+  Result<ParsedTaskDefinition> parsed = ParseTaskDefinition(EncodeJson(input.value()), kWhat);
+  if (!parsed.ok()) {
+    // Bare members, as in every other error of the API.
+    std::string text = parsed.error().message();
+    return ClientError(text.substr(text.starts_with("input: ") ? kWhat.size() + 2 : 0));
+  }
   TaskDefinition definition = std::move(parsed.value().definition);
   std::vector<std::string> warnings = std::move(parsed.value().warnings);
   Result<> valid = ValidateTaskDefinition(definition, &warnings);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -10,6 +11,7 @@
 #include "isolation/base/log.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/process.h"
+#include "runtime/api/ecs_not_offered.h"
 #include "runtime/api/sts.h"
 #include "runtime/store/sqlite_store.h"
 #include "tools/skiffd/limits.h"
@@ -21,6 +23,13 @@ namespace {
 using networking::http::Request;
 using networking::http::Server;
 using runtime::api::OperationTable;
+
+// Secrets are in it.
+Result<> CheckPrivate(const std::string& path) {
+  struct stat status = TRY(sys::Stat(AT_FDCWD, path));
+  if ((status.st_mode & 077) == 0) return {};
+  return Error(Code::kDenied, path + ": others may read it: chmod 600 " + path);
+}
 
 void LogFailure(const Result<>& result) {
   if (!result.ok()) Log(LogLevel::kWarning, result.error().message());
@@ -77,6 +86,7 @@ Result<> Daemon::MakeRouter() {
   router.allow_reset = options_.allow_reset;
   router.reset = [this] { return Reset(); };
   if (!options_.keys_file.empty()) {
+    TRY(CheckPrivate(options_.keys_file));
     std::string text = TRY(sys::ReadFile(AT_FDCWD, options_.keys_file, kMaxKeysFile));
     router.keys = TRY(runtime::api::KeySet::Decode(text, options_.keys_file));
   }
@@ -86,6 +96,10 @@ Result<> Daemon::MakeRouter() {
   ecs.service = "ecs";
   ecs.target_prefix = "AmazonEC2ContainerServiceV20141113";
   tasks_->AddTo(ecs);
+  registry_ = std::make_unique<runtime::api::EcsRegistry>(*store_, options_.settings);
+  registry_->AddTo(ecs);
+  ecs.not_offered.assign(std::begin(runtime::api::kEcsNotOffered),
+                         std::end(runtime::api::kEcsNotOffered));
   std::vector<OperationTable> tables;
   tables.push_back(std::move(ecs));
   tables.push_back(runtime::api::StsOperations(options_.settings));

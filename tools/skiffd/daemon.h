@@ -11,6 +11,7 @@
 #include "isolation/base/unique_fd.h"
 #include "networking/http/server.h"
 #include "runtime/agent/agent.h"
+#include "runtime/api/ecs_registry.h"
 #include "runtime/api/ecs_tasks.h"
 #include "runtime/api/router.h"
 #include "runtime/store/store.h"
@@ -41,6 +42,7 @@ class Daemon {
   std::unique_ptr<runtime::Store> store_;
   std::unique_ptr<runtime::Agent> agent_;
   std::unique_ptr<runtime::api::TaskOperations> tasks_;
+  std::unique_ptr<runtime::api::EcsRegistry> registry_;
   std::unique_ptr<runtime::api::Router> router_;
   std::unique_ptr<networking::http::Server> server_;
 };

@@ -80,10 +80,10 @@ def read(folder, lane):
     return results.read_ctest(folder, lane)
 
 
-def kernel_natively(pattern):
-    """The kernel tests on this host, and as one more case: that they left nothing here."""
+def leaving_nothing(label, pattern):
+    """Tests with kernel objects on this host, and as one more case: that they left none here."""
     before = leaks.objects()
-    tally = natively("ci", "kernel", pattern, "native", jobs=1)
+    tally = natively("ci", label, pattern, "native", jobs=1)
     left = sorted(leaks.objects() - before)
     if left:
         tally.failed.append("native: the leak check: " + ", ".join(left))

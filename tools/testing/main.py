@@ -44,8 +44,9 @@ def plan(options):
     yield "unit and rules, native", lanes.natively, "ci", "unit|rules", pattern
     if options.quick:
         return
-    yield "kernel, native", lanes.kernel_natively, pattern
+    yield "kernel, native", lanes.leaving_nothing, "kernel", pattern
     yield "tools, native", lanes.natively, "ci", "tools", pattern
+    yield "API, native", lanes.leaving_nothing, "api", pattern
     yield "kernel, in the machine", lanes.kernel_in_vm, pattern
     yield "unit, with sanitizers", lanes.sanitized, pattern
     if not pattern:
