@@ -74,6 +74,20 @@ def json_corner(source):
             yield line, f"{header} is for *_json.cc and *_json_test.cc only"
 
 
+# Libraries that live behind one seam: (header, the files that see it).
+SEAMS = (
+    (r"boost/", r"networking/http/server\.cc$"),
+    (r"sqlite3\.h$", r"runtime/store/sqlite\.h$|tests/"),
+)
+
+
+def seams(source):
+    for line, header, is_quoted in source.includes():
+        for library, files in SEAMS:
+            if not is_quoted and re.match(library, header) and not re.match(files, source.path):
+                yield line, f"<{header}> stays behind its seam: {files}"
+
+
 # Headers that declare system calls or their flags.
 KERNEL_HEADER = re.compile(
     r"(linux|asm|asm-generic)/|(sched|syscall|spawn)\.h$"
@@ -274,6 +288,7 @@ CPP_RULES = {
     "layers": layers,
     "pure": pure,
     "json-corner": json_corner,
+    "seams": seams,
     "kernel-corner": kernel_corner,
     "try": try_stands_alone,
     "header-opening": header_opening,

@@ -65,6 +65,12 @@ class Includes(RulesTest):
         self.accepts("images/manifest_json.cc", line)
         self.accepts("images/manifest.cc", "#include <nlohmann/json_fwd.hpp>\n")
 
+    def test_libraries_stay_behind_their_seams(self):
+        for header in ("boost/asio.hpp", "sqlite3.h"):
+            self.catches("runtime/api/router.cc", f"#include <{header}>\n", "seams")
+        self.accepts("networking/http/server.cc", "#include <boost/beast/http.hpp>\n")
+        self.accepts("runtime/store/sqlite.h", "// What.\n#pragma once\n#include <sqlite3.h>\n")
+
     def test_kernel_headers_have_their_files(self):
         for header in ("linux/mount.h", "sys/mount.h", "sched.h", "sys/syscall.h", "sys/prctl.h"):
             self.catches("runtime/logs/x.cc", f"#include <{header}>\n", "kernel-corner")

@@ -90,6 +90,10 @@ Result<> Daemon::MakeRouter() {
     std::string text = TRY(sys::ReadFile(AT_FDCWD, options_.keys_file, kMaxKeysFile));
     router.keys = TRY(runtime::api::KeySet::Decode(text, options_.keys_file));
   }
+  if (!options_.is_anonymous && options_.keys_file.empty()) {
+    Log(LogLevel::kWarning, "without --keys or --anonymous every call over TCP is refused; only " +
+                                options_.socket + " is served");
+  }
   for (const ListenAddress& address : options_.listen) router.hosts.push_back(address.address);
   tasks_ = std::make_unique<runtime::api::TaskOperations>(*store_, options_.settings);
   OperationTable ecs;
