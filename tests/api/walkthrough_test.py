@@ -125,8 +125,13 @@ class WalkthroughTest(unittest.TestCase):
         ecs.get_waiter("tasks_running").wait(tasks=[arn])
         ecs.stop_task(task=arn, reason="done")
         ecs.get_waiter("tasks_stopped").wait(tasks=[arn])
-        self.assertIn("Ready to accept connections",
-                      self.daemon.skiff("logs", arn.rpartition("/")[2]))
+        task_id = arn.rpartition("/")[2]
+        self.assertIn("Ready to accept connections", self.daemon.skiff("logs", task_id))
+        found = self.daemon.boto3("logs").filter_log_events(
+            logGroupName="/ecs/cache", logStreamNames=[f"ecs/redis/{task_id}"],
+            filterPattern='"Ready to accept"',
+        )
+        self.assertEqual(len(found["events"]), 1)
 
     def test_lists_come_in_pages(self):
         for number in range(5):

@@ -31,6 +31,11 @@ Result<> CheckPrivate(const std::string& path) {
   return Error(Code::kDenied, path + ": others may read it: chmod 600 " + path);
 }
 
+// Of events that are put; containers' logs lie with their tasks.
+std::string EventsDirectory(const DaemonOptions& options) {
+  return options.roots.data + "/log-events";
+}
+
 void LogFailure(const Result<>& result) {
   if (!result.ok()) Log(LogLevel::kWarning, result.error().message());
 }
@@ -107,6 +112,9 @@ Result<> Daemon::MakeRouter() {
   std::vector<OperationTable> tables;
   tables.push_back(std::move(ecs));
   tables.push_back(runtime::api::StsOperations(options_.settings));
+  logs_ = std::make_unique<runtime::api::LogsService>(
+      *store_, runtime::api::LogsOptions{options_.settings, EventsDirectory(options_), nullptr});
+  tables.push_back(runtime::api::LogsOperations(logs_.get()));
   router_ = std::make_unique<runtime::api::Router>(std::move(router), std::move(tables));
   return {};
 }
@@ -115,8 +123,18 @@ Result<> Daemon::MakeRouter() {
 Result<> Daemon::Reset() {
   TRY(agent_->Reset());
   tasks_->Forget();
+  TRY(sys::RemoveTree(AT_FDCWD, EventsDirectory(options_)));
   Log(LogLevel::kInfo, "reset: everything is empty");
   return {};
+}
+
+// Retention needs no thread of its own: it only touches the store and files.
+Result<> Daemon::WaitForSignal() {
+  for (;;) {
+    LogFailure(logs_->ApplyRetention().Context("log retention"));
+    bool is_told = TRY(sys::PollReadable(signals_.get(), kRetentionInterval));
+    if (is_told) return {};
+  }
 }
 
 Result<> Daemon::Run() {
@@ -128,7 +146,7 @@ Result<> Daemon::Run() {
   });
   std::thread server([this] { server_->Run(); });
   LogFailure(NotifySystemd("READY=1"));
-  Result<bool> is_told = sys::PollReadable(signals_.get(), std::chrono::milliseconds(-1));
+  Result<> is_told = WaitForSignal();
   LogFailure(NotifySystemd("STOPPING=1"));
   Log(LogLevel::kInfo, "stopping; tasks go on");
   server_->Stop();

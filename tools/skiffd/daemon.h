@@ -13,6 +13,7 @@
 #include "runtime/agent/agent.h"
 #include "runtime/api/ecs_registry.h"
 #include "runtime/api/ecs_tasks.h"
+#include "runtime/api/logs.h"
 #include "runtime/api/router.h"
 #include "runtime/store/store.h"
 #include "tools/skiffd/options.h"
@@ -35,6 +36,7 @@ class Daemon {
   Result<> Listen(std::vector<UniqueFd> inherited);
   Result<> MakeRouter();
   Result<> Reset();
+  Result<> WaitForSignal();
 
   DaemonOptions options_;
   UniqueFd lock_;
@@ -43,6 +45,7 @@ class Daemon {
   std::unique_ptr<runtime::Agent> agent_;
   std::unique_ptr<runtime::api::TaskOperations> tasks_;
   std::unique_ptr<runtime::api::EcsRegistry> registry_;
+  std::unique_ptr<runtime::api::LogsService> logs_;
   std::unique_ptr<runtime::api::Router> router_;
   std::unique_ptr<networking::http::Server> server_;
 };
