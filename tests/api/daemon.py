@@ -1,5 +1,6 @@
 """A skiffd of a test's own: its data in a temporary directory, its port free, its keys made up."""
 
+import glob
 import json
 import os
 import shutil
@@ -137,6 +138,28 @@ class Daemon:
     def end(self):
         if self.process and self.process.poll() is None:
             self.stop()
+        groups = {
+            json.loads(plan.read_text())["cgroup"].split("/")[0]
+            for plan in self.data.glob("tasks/*/plan.json")
+        }
         for task in json.loads(self.skiff("ps", "--all", "--json")):
             self.skiff("rm", "--force", task["taskId"])
+        self._remove_network()
+        for group in groups:
+            for root in glob.glob(f"/sys/fs/cgroup/{group}") + glob.glob(f"/sys/fs/cgroup/*/{group}"):
+                os.rmdir(root)
         shutil.rmtree(self.folder)
+
+    def _remove_network(self):
+        """What an installation keeps for its next task: bridge and tables, by its own record."""
+        subnet = self.data / "network" / "subnet.json"
+        if not subnet.exists():
+            return
+        bridge = json.loads(subnet.read_text())["bridge"]
+        table = "skiff_" + bridge.removeprefix("skf")
+        for command in (
+            ["ip", "link", "delete", bridge],
+            ["nft", "delete", "table", "inet", table],
+            ["nft", "delete", "table", "bridge", table],
+        ):
+            subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
