@@ -146,8 +146,9 @@ class Daemon:
             self.skiff("rm", "--force", task["taskId"])
         self._remove_network()
         for group in groups:
-            for root in glob.glob(f"/sys/fs/cgroup/{group}") + glob.glob(f"/sys/fs/cgroup/*/{group}"):
-                os.rmdir(root)
+            for place in ("/sys/fs/cgroup/", "/sys/fs/cgroup/*/"):  # v2, and v1's hierarchies
+                for root in glob.glob(place + group):
+                    os.rmdir(root)
         shutil.rmtree(self.folder)
 
     def _remove_network(self):
