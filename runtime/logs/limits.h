@@ -40,7 +40,7 @@ inline constexpr size_t kMaxRegexRepeat = 1000;
 inline constexpr size_t kMaxRegexAtoms = 2000;
 
 // Events that were put from outside (event_file.h).
-inline constexpr uint64_t kEventFileSize = 4 << 20;             // then the next one begins
+inline constexpr uint64_t kEventFileSize = 4 << 20;            // then the next one begins
 inline constexpr int64_t kEventFileMilliseconds = 86'400'000;  // or after so long, for retention
 inline constexpr size_t kMaxEventMessage = 1 << 20;
 
