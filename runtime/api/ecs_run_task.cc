@@ -56,12 +56,14 @@ std::vector<TaskContainer> PendingContainers(const TaskDefinition& definition) {
   return containers;
 }
 
-void FillNetwork(const std::optional<NetworkRequest>& network, TaskRecord& record) {
-  if (!network) return;
-  record.subnets = network->subnets;
-  record.security_groups = network->security_groups;
+void FillNetwork(const Plan& plan, TaskRecord& record) {
+  if (EffectiveNetworkMode(plan.effective) != NetworkMode::kAwsvpc) return;
+  NetworkRequest network =
+      plan.request.network.value_or(NetworkRequest{.subnets = {std::string(kDefaultSubnet)}});
+  record.subnets = std::move(network.subnets);
+  record.security_groups = std::move(network.security_groups);
   if (record.security_groups.empty()) record.security_groups = {std::string(kDefaultSecurityGroup)};
-  record.assign_public_ip = network->assign_public_ip;
+  record.assign_public_ip = network.assign_public_ip;
 }
 
 void FillSizes(const Plan& plan, TaskRecord& record) {
@@ -85,7 +87,7 @@ TaskRecord MakeTask(const Plan& plan, const Launch& launch) {
   record.host_id = plan.host.id;
   record.created_at = WallNanoseconds();
   FillSizes(plan, record);
-  FillNetwork(request.network, record);
+  FillNetwork(plan, record);
   record.observed.family = record.family;
   record.observed.containers = PendingContainers(plan.effective);
   record.observed.version = 1;

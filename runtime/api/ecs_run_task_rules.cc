@@ -125,7 +125,9 @@ Result<std::string> ChoosePlatform(const std::string& requested, const Launch& l
 Result<> CheckNetwork(const std::optional<NetworkRequest>& network,
                       const TaskDefinition& definition, const Launch& launch) {
   bool is_awsvpc = EffectiveNetworkMode(definition) == NetworkMode::kAwsvpc;
-  if (is_awsvpc && !network) {
+  // A definition that names no mode has not asked for a choice of subnets either: it gets the
+  // default ones.
+  if (definition.network_mode == NetworkMode::kAwsvpc && !network) {
     return InvalidParameter(
         "Network Configuration must be provided when networkMode 'awsvpc' is specified.");
   }

@@ -101,8 +101,9 @@ Result<TaskDefinition> ReadDefinition(const JsonCursor& input) {
   std::vector<std::string> warnings = std::move(parsed.value().warnings);
   Result<> valid = ValidateTaskDefinition(definition, &warnings);
   if (!valid.ok()) return Refused(valid.error());
+  // A definition is kept whole, as ECS keeps it; RunTask refuses by name what cannot be run here.
   Result<> supported = CheckSupported(definition, &warnings);
-  if (!supported.ok()) return Refused(supported.error());
+  if (!supported.ok()) warnings.push_back(supported.error().message() + ", RunTask will refuse it");
   for (const std::string& warning : warnings) {
     Log(LogLevel::kWarning, "task definition " + definition.family + ": " + warning);
   }

@@ -70,6 +70,19 @@ TEST_F(RegistryTest, WhatAClusterCannotKeepIsRefused) {
               HasSubstr("UnsupportedFeatureException: serviceConnectDefaults"));
 }
 
+TEST_F(RegistryTest, ADefinitionIsKeptWholeEvenIfItCannotRunHereYet) {
+  json linked = Web();
+  linked["containerDefinitions"][0]["links"] = {"log"};
+  linked["family"] = "linked";
+  linked["requiresCompatibilities"] = {"EC2"};
+  linked["networkMode"] = "bridge";
+  json kept = Ask("RegisterTaskDefinition", linked)["taskDefinition"];
+  EXPECT_EQ(kept["containerDefinitions"][0]["links"], json({"log"}));
+  EXPECT_EQ(kept["networkMode"], "bridge");
+  EXPECT_THAT(Refusal("RunTask", {{"taskDefinition", "linked"}, {"launchType", "EC2"}}),
+              HasSubstr("ClientException: networkMode: bridge is not supported"));
+}
+
 TEST_F(RegistryTest, RevisionsCountUpAndAreNeverGivenTwice) {
   EXPECT_EQ(Ask("RegisterTaskDefinition",
                 [&] {

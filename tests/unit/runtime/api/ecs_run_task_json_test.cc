@@ -250,6 +250,27 @@ TEST_F(RunTaskTest, ADefinitionThatFargateRefusesDoesNotRunThere) {
               HasSubstr("Network Configuration is not valid for the given networkMode"));
 }
 
+TEST_F(RunTaskTest, ADefinitionWithoutANetworkModeRunsInTheDefaultSubnet) {
+  PutDefinition(R"({"family": "plain", "containerDefinitions": [
+    {"name": "a", "image": "i", "memory": 64}]})",
+                1);
+  json answer = json::parse(Try("RunTask", R"({"taskDefinition": "plain"})").value());
+  ASSERT_EQ(answer["tasks"].size(), 1U);
+  EXPECT_EQ(answer["tasks"][0]["attachments"][0]["details"],
+            json::parse(R"([{"name": "subnetId", "value": "subnet-default"}])"));
+  EXPECT_THAT(Refused({{"taskDefinition", "web"}, {"networkConfiguration", json::object()}}),
+              HasSubstr("Network Configuration must be provided"));
+}
+
+TEST_F(RunTaskTest, WhatCannotBeDoneHereIsRefusedByName) {
+  PutDefinition(R"({"family": "gpu", "containerDefinitions": [
+    {"name": "a", "image": "i", "memory": 64,
+     "resourceRequirements": [{"type": "GPU", "value": "1"}]}]})",
+                1);
+  EXPECT_EQ(Refusal("RunTask", R"({"taskDefinition": "gpu"})"),
+            "ClientException: containerDefinitions[0].resourceRequirements: not supported yet");
+}
+
 TEST_F(RunTaskTest, WithoutAHostTheClientMayTryAgain) {
   ASSERT_TRUE(store_->Commit({{"host", std::nullopt, {}}}, Durability::kStatus).ok());
   EXPECT_THAT(Refused(json::object()),
