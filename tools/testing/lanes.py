@@ -138,6 +138,15 @@ def sanitized(pattern):
     return natively("asan", "unit", pattern, "asan")
 
 
+def fuzzed(pattern):
+    """libFuzzer on each target, for seconds; their corpora are replayed with the unit tests."""
+    if run(["cmake", "--preset", "fuzz"], stdout=subprocess.DEVNULL) != 0:
+        raise LaneFailure("cmake --preset fuzz")
+    tests = tests_of("fuzz", "fuzz", pattern)
+    if tests:
+        build("fuzz", list(tests))
+    return natively("fuzz", "fuzz", pattern, "fuzz")
+
 
 def timed(name, function, *arguments):
     """Runs a lane, with a heading and its time; what keeps it from running is its failed case."""

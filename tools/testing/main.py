@@ -17,7 +17,7 @@ def parse():
         description="Builds skiff and runs every test; the last line counts cases.",
         epilog="Lanes: unit, rules and kernel tests and those of the tools on this host; kernel "
         "tests in a virtual machine (tools/vm); the checks of that machine; unit tests with "
-        "sanitizers; tools/lint. The set-up, packages included, needs root.",
+        "sanitizers; fuzz targets; tools/lint. The set-up, packages included, needs root.",
     )
     parser.add_argument("--quick", action="store_true", help="unit and rules tests only")
     parser.add_argument(
@@ -49,6 +49,7 @@ def plan(options):
     yield "API, native", lanes.leaving_nothing, "api", pattern
     yield "kernel, in the machine", lanes.kernel_in_vm, pattern
     yield "unit, with sanitizers", lanes.sanitized, pattern
+    yield "libFuzzer", lanes.fuzzed, pattern
     if not pattern:
         yield "the machine itself", lanes.script, "tools/vm/selftest"
         yield "lint", lint_lane

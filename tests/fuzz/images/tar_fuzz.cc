@@ -1,29 +1,26 @@
 // Any bytes as a tar: no crash, no endless loop, and what comes out keeps its promises. The same
 // bytes in small pieces give the same entries.
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "images/layer_tree.h"
 #include "images/limits.h"
 #include "images/tar.h"
 #include "images/tar_header.h"
+#include "tests/fuzz/check.h"
 #include "tests/support/memory_source.h"
 #include "tests/support/tar_builder.h"
 
 namespace {
 
 using skiff::Result;
+using skiff::fuzz::Check;
 using skiff::images::CleanName;
 using skiff::images::kTarBlock;
 using skiff::images::TarData;
 using skiff::images::TarEntry;
 using skiff::images::TarReader;
 using skiff::test::TarBuilder;
-
-void Check(bool is_true) {
-  if (!is_true) abort();
-}
 
 void CheckClean(const std::string& name) {
   Result<std::string> clean = CleanName(name);
