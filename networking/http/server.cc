@@ -67,6 +67,23 @@ Response Refusal(bhttp::status status, const std::string& text) {
   return response;
 }
 
+// Whether everybody who reads the header sees the body end at the same place. Beast refuses what
+// contradicts itself; a list of equal lengths, or codings other than chunked, others may read
+// otherwise, and then a request hides in a body (request smuggling).
+bool IsBodyPlain(const Request& request) {
+  size_t count = 0;
+  for (const Header& header : request.headers) {
+    bool is_length = beast::iequals(header.name, "content-length");
+    bool is_coding = beast::iequals(header.name, "transfer-encoding");
+    if (!is_length && !is_coding) continue;
+    ++count;
+    if (is_coding && !beast::iequals(header.value, "chunked")) return false;
+    bool is_number = header.value.find_first_not_of("0123456789") == std::string::npos;
+    if (is_length && !is_number) return false;
+  }
+  return count <= 1;
+}
+
 class ServerImpl;
 
 // One connection. Alive as long as an operation of its own, or the handler's Respond, holds it.
@@ -206,6 +223,10 @@ void Connection::Handle() {
   if (request.headers.size() > kMaxHeaders) {
     keep_alive_ = false;
     return Send(Refusal(bhttp::status::request_header_fields_too_large, "too many headers"));
+  }
+  if (!IsBodyPlain(request)) {
+    keep_alive_ = false;
+    return Send(Refusal(bhttp::status::bad_request, "the length of the body is ambiguous"));
   }
   stream_.expires_never();
   auto respond = [self = shared_from_this()](Response response) {

@@ -135,6 +135,8 @@ TEST(HttpServerTest, WhatCouldBeReadInTwoWaysIsRefused) {
   for (const char* headers :
        {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
         "Content-Length: 3\r\nContent-Length: 4\r\n", "Content-Length: -1\r\n",
+        "Content-Length: 3\r\nContent-Length: 3\r\n", "Content-Length: 3, 3\r\n",
+        "Transfer-Encoding: gzip\r\n", "Transfer-Encoding: chunked, identity\r\n",
         "Content-Length : 3\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n"}) {
     std::string request = std::string("POST / HTTP/1.1\r\nHost: x\r\n") + headers + "\r\n0\r\n\r\n";
     EXPECT_THAT(Ask(echo.port(), request), StartsWith("HTTP/1.1 400 ")) << headers;
