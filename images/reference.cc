@@ -130,6 +130,10 @@ std::string ImageReference::Familiar() const {
       name.find('/', kDefaultFolder.size()) == std::string_view::npos) {
     name.remove_prefix(kDefaultFolder.size());
   }
+  // So would "docker.io/quay.io/x", a repository on Docker's own registry.
+  size_t slash = name.find('/');
+  bool is_like_domain = slash != std::string_view::npos && LooksLikeDomain(name.substr(0, slash));
+  if (is_like_domain) return Canonical();
   return std::string(name) + Suffix();
 }
 

@@ -56,6 +56,12 @@ TEST(ReferenceTest, ShortNamesMeanWhatDockerMeans) {
   }
 }
 
+TEST(ReferenceTest, RepositoryThatLooksLikeAHostKeepsItsHost) {
+  ImageReference odd = ImageReference::Parse("docker.io/quay.io/x").value();
+  EXPECT_EQ(odd.Familiar(), "docker.io/quay.io/x:latest");
+  EXPECT_EQ(ImageReference::Parse(odd.Familiar()).value(), odd);
+}
+
 TEST(ReferenceTest, DigestStandsInPlaceOfTheTagOrBesideIt) {
   ImageReference pinned = ImageReference::Parse("nginx@" + kDigest).value();
   EXPECT_EQ(pinned.tag(), "");
