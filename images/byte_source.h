@@ -38,6 +38,22 @@ class FileSource : public ByteSource {
   std::unique_ptr<char[]> buffer_;
 };
 
+// Passes its input through, counting it.
+class CountingSource : public ByteSource {
+ public:
+  explicit CountingSource(ByteSource* input) : input_(input) {}
+  Result<std::string_view> Next() override {
+    std::string_view piece = TRY(input_->Next());
+    count_ += piece.size();
+    return piece;
+  }
+  uint64_t count() const { return count_; }
+
+ private:
+  ByteSource* input_;
+  uint64_t count_ = 0;
+};
+
 // Passes its input through, counting and hashing it; more than `limit` bytes are an error.
 class HashingSource : public ByteSource {
  public:

@@ -9,9 +9,9 @@
 #include "images/decompress.h"
 #include "images/image_files.h"
 #include "images/image_selection.h"
+#include "images/layer_pass.h"
 #include "images/limits.h"
 #include "images/reference.h"
-#include "images/unpack.h"
 #include "isolation/base/clock.h"
 #include "isolation/base/scope_exit.h"
 #include "isolation/sys/file.h"
@@ -37,36 +37,6 @@ class ReportingSource : public ByteSource {
   const ImportOptions* options_;
   ImportProgress progress_;
 };
-
-// What one pass over a layer's file found out.
-struct LayerPass {
-  Digest blob;
-  Digest diff_id;
-  uint64_t plain_size = 0;
-  UnpackedLayer unpacked;
-};
-
-// One pass: file -> blob digest -> inflate -> diff id -> tar -> files. Without compression the two
-// digests are one, and hashed once.
-template <typename Consume>
-Result<LayerPass> ReadLayer(ByteSource* file, Consume consume) {
-  LayerPass pass;
-  HashingSource blob(file, kMaxArchive);
-  std::unique_ptr<DecompressedSource> inflated = TRY(DecompressedSource::Open(&blob));
-  if (inflated->compression() == Compression::kNone) {
-    TRY(consume(inflated.get(), &pass));
-    pass.plain_size = blob.count();
-    pass.blob = blob.Finish();
-    pass.diff_id = pass.blob;
-    return pass;
-  }
-  HashingSource plain(inflated.get(), kMaxLayer);
-  TRY(consume(&plain, &pass));
-  pass.plain_size = plain.count();
-  pass.diff_id = plain.Finish();
-  pass.blob = blob.Finish();
-  return pass;
-}
 
 class Importer {
  public:
@@ -197,23 +167,19 @@ Result<> Importer::ImportLayer(const ImageFiles& source, const SelectedImage& im
   TRY(sys::MakeDirectory(staging_.get(), name, 0700));
   UniqueFd directory = TRY(sys::OpenDirectory(staging_.get(), name));
   TRY(sys::MakeDirectory(directory.get(), "fs", 0755));
-  UniqueFd fs = TRY(sys::OpenDirectory(directory.get(), "fs"));
-  auto unpack = [&](ByteSource* tar, LayerPass* found) -> Result<> {
-    found->unpacked = TRY(UnpackLayer(tar, fs.get(), paths_));
-    return {};
-  };
-  LayerPass pass = TRY(ReadLayer(&reporting, unpack));
+  std::string fs = files_.StagingPath(staging_name_) + "/" + name + "/fs";
+  LayerPass pass = TRY(ReadLayer(&reporting, fs, paths_));
   TRY(CheckLayer(layer, diff_id, pass));
-  TRY(sys::WriteFile(directory.get(), "size", std::to_string(pass.unpacked.size) + "\n"));
+  const PlainLayer& plain = pass.plain;
+  TRY(sys::WriteFile(directory.get(), "size", std::to_string(plain.unpacked.size) + "\n"));
   // From the moment it has its name, nobody may take it away before a record names it.
   TRY(sys::Lock(directory.get(), sys::LockMode::kShared));
   locks_.push_back(std::move(directory));
-  std::string final_name = pass.unpacked.relies_on_lower ? chain_id_.hex() : diff_id.hex();
+  std::string final_name = plain.unpacked.relies_on_lower ? chain_id_.hex() : diff_id.hex();
   staged_.push_back({name, final_name});
-  AddLayer(diff_id, final_name, pass.unpacked.size,
-           files_.StagingPath(staging_name_) + "/" + name + "/fs");
+  AddLayer(diff_id, final_name, plain.unpacked.size, fs);
   if (!layer.expected) {
-    docker_manifest_.layers.push_back({kOciLayerType, diff_id, pass.plain_size, {}, "", ""});
+    docker_manifest_.layers.push_back({kOciLayerType, diff_id, plain.plain_size, {}, "", ""});
   }
   Report(ImportProgress::Step::kUnpacked, index, diff_id, member.size);
   return {};
@@ -224,8 +190,8 @@ Result<> Importer::CheckLayer(const SelectedLayer& layer, const Digest& diff_id,
   if (layer.expected && pass.blob != layer.expected->digest) {
     return Error(Code::kInvalid, "its content has the digest " + pass.blob.ToString());
   }
-  if (pass.diff_id == diff_id) return {};
-  return Error(Code::kInvalid, "diff id is " + pass.diff_id.ToString() +
+  if (pass.plain.diff_id == diff_id) return {};
+  return Error(Code::kInvalid, "diff id is " + pass.plain.diff_id.ToString() +
                                    ", the configuration says " + diff_id.ToString());
 }
 

@@ -30,6 +30,11 @@ inline constexpr size_t kMaxDirectoryNames = 32 << 20;  // bytes of the names of
 inline constexpr size_t kMaxArchiveMembers = 65536;     // of an archive around layers
 inline constexpr size_t kMaxSymlinks = 40;              // followed for one name, as the kernel
 inline constexpr int kZstdWindowLog = 27;               // 128 MiB
-inline constexpr size_t kSourceChunk = 256 << 10;       // read, inflated and hashed at a time
+// gzip reaches 1032, zstd a million: nothing that anybody wants to run needs more than gzip gives.
+inline constexpr uint64_t kMaxInflation = 1100;
+inline constexpr Bytes kFreelyInflated = Bytes::MiB(256);   // of a layer, whatever its ratio
+inline constexpr Bytes kMaxUnpackMemory = Bytes::MiB(512);  // zstd's window and a million names
+inline constexpr size_t kMaxUnpackAnswer = 16 << 10;
+inline constexpr size_t kSourceChunk = 256 << 10;  // read, inflated and hashed at a time
 
 }  // namespace skiff::images

@@ -29,6 +29,18 @@ Result<SeccompProgram> ExportSeccomp(void* filter) {
   return SeccompProgramFromBytes(bytes);
 }
 
+Result<SeccompProgram> CompileAllowList(std::span<const char* const> calls) {
+  SeccompFilter filter(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)));
+  if (!filter) return Error(Code::kExhausted, "seccomp: no memory for a filter");
+  for (const char* call : calls) {
+    int number = seccomp_syscall_resolve_name(call);
+    if (number < 0) continue;
+    TRY(CheckSeccomp(seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, number, 0, nullptr),
+                     call));
+  }
+  return ExportSeccomp(filter.get());
+}
+
 Result<SeccompProgram> SeccompProgramFromBytes(std::string_view bytes) {
   if (bytes.empty() || bytes.size() % sizeof(SeccompInstruction) != 0 ||
       bytes.size() / sizeof(SeccompInstruction) > BPF_MAXINSNS) {

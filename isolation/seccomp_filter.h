@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "isolation/seccomp.h"
@@ -19,6 +20,10 @@ Result<> CheckSeccomp(int result, std::string_view what);
 
 // The kernel's program of a finished filter.
 Result<SeccompProgram> ExportSeccomp(void* filter);
+
+// A filter that lets these calls through and answers ENOSYS to every other one. A name that this
+// architecture has not is passed over; foreign architectures are killed.
+Result<SeccompProgram> CompileAllowList(std::span<const char* const> calls);
 
 // Refuses what cannot be a program by its size; the kernel verifies the rest.
 Result<SeccompProgram> SeccompProgramFromBytes(std::string_view bytes);

@@ -62,4 +62,20 @@ Result<UniqueFd> ConnectUnix(const std::string& path) {
   return fd;
 }
 
+Result<SocketPair> MakeSocketPair() {
+  int fds[2];
+  TRY(CallVoid("socketpair", "",
+               [&] { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds); }));
+  return SocketPair{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+Result<> SendAll(int fd, std::string_view data) {
+  while (!data.empty()) {
+    ssize_t count =
+        TRY(Call("send", "", [&] { return send(fd, data.data(), data.size(), MSG_NOSIGNAL); }));
+    data.remove_prefix(static_cast<size_t>(count));
+  }
+  return {};
+}
+
 }  // namespace skiff::sys

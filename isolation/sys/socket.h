@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "isolation/base/result.h"
 #include "isolation/base/unique_fd.h"
@@ -13,5 +14,14 @@ namespace skiff::sys {
 // process is replaced.
 Result<UniqueFd> ListenUnix(const std::string& path, int backlog);
 Result<UniqueFd> ConnectUnix(const std::string& path);
+
+// Two connected streams, close-on-exec.
+struct SocketPair {
+  UniqueFd ours;
+  UniqueFd theirs;
+};
+Result<SocketPair> MakeSocketPair();
+// All of it, without SIGPIPE when nobody reads any more: that is EPIPE.
+Result<> SendAll(int fd, std::string_view data);
 
 }  // namespace skiff::sys

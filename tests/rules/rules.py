@@ -109,7 +109,10 @@ KERNEL_ALLOWED = (
     (r"isolation/(oci/)?\w*seccomp\w*\.cc$", r"linux/(filter|sched|seccomp|audit)\.h$|seccomp\.h$"),
     (r"isolation/capabilities\.cc$", r"(linux|sys)/capability\.h$"),
     # The flags that a complete spec is made of.
-    (r"isolation/(container_spec|overlay|rootfs|mount\w*)\.cc$", r"linux/mount\.h$|sys/mount\.h$"),
+    (
+        r"isolation/(container_spec|overlay|rootfs|sandbox|mount\w*)\.cc$",
+        r"linux/mount\.h$|sys/mount\.h$",
+    ),
     (r"isolation/oci/\w+\.cc$", r"linux/(mount|sched|capability)\.h$|sys/mount\.h$"),
     (
         r"networking/\w+\.cc$",

@@ -14,6 +14,10 @@ using images::Sha256;
 
 const std::string kOci = "application/vnd.oci.image.";
 
+// A store looks for skiff-unpack beside the program it is part of, which a test does not stand
+// beside.
+[[maybe_unused]] const bool kKnowsUnpacker = setenv("SKIFF_UNPACK", SKIFF_UNPACK_PROGRAM, 0) == 0;
+
 std::string Quote(const std::string& text) { return "\"" + text + "\""; }
 
 }  // namespace

@@ -111,6 +111,22 @@ TEST_F(StoreTest, LayersAreDirectoriesBaseFirst) {
   EXPECT_EQ(info.st_mode & 0777, 0700u);
 }
 
+TEST_F(StoreTest, ALayerThatInflatesWithoutMeasureIsRefused) {
+  TestImage image;
+  image.layers = {{TarBuilder().File("zeros", std::string(300 << 20, '\0')).Finish(), ""}};
+  image.layers[0].packed = Zstd(image.layers[0].tar);
+  EXPECT_THAT(MessageOf(test::WriteLayout(Path("layout"), image)),
+              HasSubstr("more than 1100 times its compressed size comes out of it"));
+}
+
+TEST_F(StoreTest, AnUnpackerThatDiesIsAnErrorLikeAnother) {
+  std::string program = getenv("SKIFF_UNPACK");
+  setenv("SKIFF_UNPACK", "/bin/false", 1);
+  EXPECT_THAT(MessageOf(test::WriteLayout(Path("layout"), TwoLayers())),
+              HasSubstr("skiff-unpack ended without an answer, status 1"));
+  setenv("SKIFF_UNPACK", program.c_str(), 1);
+}
+
 TEST_F(StoreTest, AStoreSurvivesItsProgram) {
   Image image = Store().Import(test::WriteLayout(Path("layout"), TwoLayers())).value();
   std::vector<Image> images = Store().List().value();

@@ -1,0 +1,54 @@
+#include "images/layer_pass.h"
+
+#include "images/limits.h"
+#include "images/unpack_process.h"
+
+namespace skiff::images {
+namespace {
+
+// Ends a stream that grows out of all proportion to the file it comes from.
+class RatioGuard : public ByteSource {
+ public:
+  RatioGuard(ByteSource* plain, const CountingSource* file) : plain_(plain), file_(file) {}
+
+  Result<std::string_view> Next() override {
+    std::string_view piece = TRY(plain_->Next());
+    count_ += piece.size();
+    uint64_t allowed = kFreelyInflated.count() + file_->count() * kMaxInflation;
+    if (count_ <= allowed) return piece;
+    return Error(Code::kExhausted, "more than " + std::to_string(kMaxInflation) +
+                                       " times its compressed size comes out of it");
+  }
+
+ private:
+  ByteSource* plain_;
+  const CountingSource* file_;
+  uint64_t count_ = 0;
+};
+
+}  // namespace
+
+Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory,
+                                  const std::vector<std::string>& lower) {
+  PlainLayer layer;
+  CountingSource compressed(file);
+  std::unique_ptr<DecompressedSource> inflated = TRY(DecompressedSource::Open(&compressed));
+  RatioGuard guard(inflated.get(), &compressed);
+  HashingSource plain(&guard, kMaxLayer);
+  layer.compression = inflated->compression();
+  layer.unpacked = TRY(UnpackLayer(&plain, directory, lower));
+  layer.plain_size = plain.count();
+  layer.diff_id = plain.Finish();
+  return layer;
+}
+
+Result<LayerPass> ReadLayer(ByteSource* file, const std::string& directory,
+                            const std::vector<std::string>& lower) {
+  LayerPass pass;
+  HashingSource blob(file, kMaxArchive);
+  pass.plain = TRY(UnpackConfined(&blob, directory, lower));
+  pass.blob = blob.Finish();
+  return pass;
+}
+
+}  // namespace skiff::images

@@ -1,0 +1,40 @@
+// One pass over a layer as a registry or an archive has it: digest of the file | inflate | diff id
+// | tar | files. The file's bytes are read and hashed here; everything that interprets them runs in
+// the confined process of unpack_process.h.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "images/byte_source.h"
+#include "images/decompress.h"
+#include "images/digest.h"
+#include "images/unpack.h"
+#include "isolation/base/result.h"
+
+namespace skiff::images {
+
+// What the inside of a layer's file turned out to be.
+struct PlainLayer {
+  Digest diff_id;
+  uint64_t plain_size = 0;
+  Compression compression = Compression::kNone;
+  UnpackedLayer unpacked;
+};
+
+// What one pass over a layer's file found out.
+struct LayerPass {
+  Digest blob;
+  PlainLayer plain;
+};
+
+// `file` is read to its end and unpacked into `directory` (an absolute path, empty), `lower` as
+// UnpackLayer has them.
+Result<LayerPass> ReadLayer(ByteSource* file, const std::string& directory,
+                            const std::vector<std::string>& lower);
+
+// The part of it that interprets: inflates `file`, hashes and unpacks what comes out.
+Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory,
+                                  const std::vector<std::string>& lower);
+
+}  // namespace skiff::images

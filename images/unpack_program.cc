@@ -1,0 +1,148 @@
+#include "images/unpack_program.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "images/limits.h"
+#include "isolation/base/text.h"
+#include "isolation/sandbox.h"
+#include "isolation/sys/file.h"
+
+namespace skiff::images {
+namespace {
+
+using isolation::CapabilityMask;
+
+// SYS_ADMIN for trusted.overlay.opaque: the calls it would open otherwise are not allowed here.
+constexpr std::array kCapabilities = {"CHOWN", "DAC_OVERRIDE", "FOWNER",   "FSETID",
+                                      "MKNOD", "SETFCAP",      "SYS_ADMIN"};
+
+constexpr std::array kCalls = {
+    // The streams.
+    "read", "write", "writev", "pread64", "pwrite64", "close", "lseek", "fcntl", "dup",
+    // Finding things.
+    "openat", "openat2", "open", "fstat", "newfstatat", "statx", "readlinkat", "readlink",
+    "getdents64", "faccessat", "faccessat2",
+    // Making things.
+    "mkdirat", "mknodat", "symlinkat", "linkat", "unlinkat", "renameat", "renameat2", "ftruncate",
+    "fallocate",
+    // What they are like.
+    "fchown", "fchownat", "fchmod", "fchmodat", "chmod", "utimensat", "setxattr", "lsetxattr",
+    "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
+    // Memory, time, and the end.
+    "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "futex", "clock_gettime",
+    "gettimeofday", "getrandom", "prlimit64", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
+    "getpid", "gettid", "tgkill", "exit", "exit_group"};
+
+// Standard input, whatever it is.
+class StreamSource : public ByteSource {
+ public:
+  Result<std::string_view> Next() override {
+    size_t size = TRY(sys::Read(STDIN_FILENO, buffer_.get(), kSourceChunk));
+    return std::string_view(buffer_.get(), size);
+  }
+
+ private:
+  std::unique_ptr<char[]> buffer_ = std::make_unique<char[]>(kSourceChunk);
+};
+
+CapabilityMask NeededCapabilities() {
+  CapabilityMask mask = 0;
+  for (const char* name : kCapabilities) {
+    mask |= CapabilityMask{1} << *isolation::CapabilityByName(name);
+  }
+  return mask;
+}
+
+Result<PlainLayer> Unpack(const std::vector<std::string>& directories) {
+  isolation::SandboxSpec sandbox;
+  sandbox.writable = directories.front();
+  sandbox.readable.assign(directories.begin() + 1, directories.end());
+  sandbox.capabilities = NeededCapabilities();
+  sandbox.memory = kMaxUnpackMemory;
+  sandbox.allowed = kCalls;
+  TRY(isolation::EnterSandbox(sandbox));
+  std::vector<std::string> lower;
+  for (size_t i = 0; i < sandbox.readable.size(); ++i) {
+    lower.push_back(isolation::kSandboxReadable + std::to_string(i));
+  }
+  UniqueFd directory = TRY(sys::OpenDirectory(AT_FDCWD, isolation::kSandboxWritable));
+  StreamSource file;
+  return ReadPlainLayer(&file, directory.get(), lower);
+}
+
+constexpr std::string_view kLayer = "layer";
+constexpr std::string_view kError = "error";
+constexpr size_t kLayerWords = 8;
+
+Error Nonsense() {
+  return Error(Code::kInternal, "skiff-unpack answered something else than it should");
+}
+
+Result<uint64_t> Number(std::string_view word, uint64_t max = INT64_MAX) {
+  std::optional<uint64_t> number = ParseUint(word, max);
+  if (number) return *number;
+  return Nonsense();
+}
+
+Result<PlainLayer> DecodeError(std::string_view words) {
+  size_t space = words.find(' ');
+  if (space == std::string_view::npos) return Nonsense();
+  uint64_t code = TRY(Number(words.substr(0, space), static_cast<uint64_t>(Code::kInternal)));
+  return Error(static_cast<Code>(code), std::string(words.substr(space + 1)));
+}
+
+}  // namespace
+
+std::string EncodeAnswer(const Result<PlainLayer>& layer) {
+  std::string line;
+  if (layer.ok()) {
+    const PlainLayer& plain = layer.value();
+    line = std::string(kLayer) + " " + plain.diff_id.ToString();
+    for (uint64_t number :
+         {plain.plain_size, static_cast<uint64_t>(plain.compression), plain.unpacked.entries,
+          plain.unpacked.size, plain.unpacked.refused_xattrs,
+          static_cast<uint64_t>(plain.unpacked.relies_on_lower)}) {
+      line += " " + std::to_string(number);
+    }
+  } else {
+    line = std::string(kError) + " " + std::to_string(static_cast<int>(layer.error().code())) +
+           " " + layer.error().message();
+    // A name out of the layer may hold anything.
+    std::replace(line.begin(), line.end(), '\n', '?');
+    line.resize(std::min(line.size(), kMaxUnpackAnswer - 1));
+  }
+  return line + "\n";
+}
+
+Result<PlainLayer> DecodeAnswer(std::string_view line) {
+  if (line.empty() || line.back() != '\n') return Nonsense();
+  line.remove_suffix(1);
+  if (line.starts_with(std::string(kError) + " ")) {
+    return DecodeError(line.substr(kError.size() + 1));
+  }
+  std::vector<std::string_view> words = Split(line, ' ');
+  if (words.size() != kLayerWords || words[0] != kLayer) return Nonsense();
+  PlainLayer layer;
+  layer.diff_id = TRY(Digest::Parse(words[1]));
+  layer.plain_size = TRY(Number(words[2]));
+  uint64_t compression = TRY(Number(words[3], static_cast<uint64_t>(Compression::kZstd)));
+  layer.compression = static_cast<Compression>(compression);
+  layer.unpacked.entries = TRY(Number(words[4]));
+  layer.unpacked.size = TRY(Number(words[5]));
+  layer.unpacked.refused_xattrs = TRY(Number(words[6]));
+  uint64_t relies_on_lower = TRY(Number(words[7], 1));
+  layer.unpacked.relies_on_lower = relies_on_lower == 1;
+  return layer;
+}
+
+int RunUnpackProgram(int argc, char** argv) {
+  Result<PlainLayer> layer = Unpack(std::vector<std::string>(argv + 1, argv + argc));
+  Result<> answered = sys::WriteAll(STDOUT_FILENO, EncodeAnswer(layer), "the answer");
+  return layer.ok() && answered.ok() ? 0 : 1;
+}
+
+}  // namespace skiff::images
