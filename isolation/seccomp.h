@@ -25,6 +25,7 @@ using SeccompProgram = std::vector<SeccompInstruction>;
 
 struct DefaultSeccompOptions {
   bool allow_ptrace = false;  // with CAP_SYS_PTRACE
+  uint32_t architecture = 0;  // AUDIT_ARCH_*; 0: this machine's
 };
 
 // The default profile for this machine's architecture: what ordinary programs call is allowed, what

@@ -1,5 +1,10 @@
 #include "isolation/seccomp_profile.h"
 
+#include <linux/netlink.h>
+#include <linux/sched.h>
+#include <sys/personality.h>
+#include <sys/socket.h>
+
 namespace skiff::isolation {
 namespace {
 
@@ -296,11 +301,9 @@ constexpr const char* kWaiting[] = {
     "epoll_create",
     "epoll_create1",
     "epoll_ctl",
-    "epoll_ctl_old",
     "epoll_pwait",
     "epoll_pwait2",
     "epoll_wait",
-    "epoll_wait_old",
     "eventfd",
     "eventfd2",
     "futex",
@@ -333,7 +336,7 @@ constexpr const char* kWaiting[] = {
 constexpr const char* kNetwork[] = {
     "accept",   "accept4", "bind",     "connect",    "getpeername",     "getsockname", "getsockopt",
     "listen",   "recv",    "recvfrom", "recvmmsg",   "recvmmsg_time64", "recvmsg",     "send",
-    "sendmmsg", "sendmsg", "sendto",   "setsockopt", "shutdown",        "socketpair",
+    "sendmmsg", "sendmsg", "sendto",   "setsockopt", "shutdown",
 };
 constexpr const char* kIpc[] = {
     "ipc",
@@ -370,7 +373,7 @@ constexpr SeccompGroup kAllowed[] = {
     {"scheduling of the process itself", kScheduling},
     {"signals, clocks to read, timers", kSignalsAndTime},
     {"waiting, pipes and the older asynchronous I/O", kWaiting},
-    {"sockets; which families may be made is a condition of its own", kNetwork},
+    {"sockets that are there; which may be made is a table of its own", kNetwork},
     {"System V and POSIX IPC, confined by the IPC namespace", kIpc},
     {"random numbers and what some architectures need to run at all", kRandomAndArchitecture},
 };
@@ -380,22 +383,12 @@ constexpr const char* kNamespacesAndMounts[] = {
     "open_tree", "pivot_root", "setns",  "umount", "umount2", "unshare",
 };
 constexpr const char* kKernelAttackSurface[] = {
-    "bpf",
-    "io_uring_enter",
-    "io_uring_register",
-    "io_uring_setup",
-    "perf_event_open",
-    "userfaultfd",
-    "lookup_dcookie",
-    "fanotify_init",
-    "fanotify_mark",
-    "open_by_handle_at",
-    "quotactl",
-    "quotactl_fd",
-    "kcmp",
-    "process_vm_readv",
-    "process_vm_writev",
+    "bpf",         "io_uring_enter", "io_uring_register", "io_uring_setup", "perf_event_open",
+    "userfaultfd", "lookup_dcookie", "fanotify_init",     "fanotify_mark",  "open_by_handle_at",
+    "quotactl",    "quotactl_fd",
 };
+// One process looking into another.
+constexpr const char* kDebugging[] = {"kcmp", "process_vm_readv", "process_vm_writev", "ptrace"};
 constexpr const char* kKeyrings[] = {"add_key", "keyctl", "request_key"};
 constexpr const char* kMachine[] = {
     "acct",
@@ -434,6 +427,9 @@ constexpr const char* kMachine[] = {
     "set_mempolicy_home_node",
 };
 
+constexpr SeccompGroup kDebug[] = {
+    {"debuggers and tracers: only with SYS_PTRACE", kDebugging},
+};
 constexpr SeccompGroup kDenied[] = {
     {"would change what the container sees, or join another's view", kNamespacesAndMounts},
     {"large parts of the kernel that escapes keep coming from", kKernelAttackSurface},
@@ -441,9 +437,47 @@ constexpr SeccompGroup kDenied[] = {
     {"belongs to the machine, not to a container", kMachine},
 };
 
+// socket(2), first argument. All others answer EAFNOSUPPORT, as on a kernel built without them:
+// programs know that answer. Among those others: AF_ALG, AF_PACKET, AF_VSOCK, AF_XDP, AF_TIPC,
+// AF_BLUETOOTH, AF_CAN, AF_KEY, AF_RDS: parts of the kernel that few use and many escapes began in.
+constexpr SeccompValue kFamilies[] = {
+    {AF_UNIX, "AF_UNIX", "local sockets"},
+    {AF_INET, "AF_INET", "IPv4"},
+    {AF_INET6, "AF_INET6", "IPv6"},
+    {AF_NETLINK, "AF_NETLINK", "only the protocols below"},
+};
+// socket(AF_NETLINK, ...), third argument. All others answer EPROTONOSUPPORT: libaudit and others
+// take that for a kernel without the feature. Among those others: nf_tables, XFRM, audit, crypto.
+constexpr SeccompValue kNetlink[] = {
+    {NETLINK_ROUTE, "NETLINK_ROUTE", "addresses and routes: getifaddrs(3)"},
+    {NETLINK_SOCK_DIAG, "NETLINK_SOCK_DIAG", "ss(8)"},
+    {NETLINK_KOBJECT_UEVENT, "NETLINK_KOBJECT_UEVENT", "libudev listens; nothing comes"},
+};
+// clone(2), first argument. clone3, whose flags no filter can see, answers ENOSYS: libc falls back.
+constexpr SeccompValue kCloneFlags[] = {
+    {CLONE_NEWNS, "CLONE_NEWNS", "mounts"},     {CLONE_NEWCGROUP, "CLONE_NEWCGROUP", "cgroups"},
+    {CLONE_NEWUTS, "CLONE_NEWUTS", "names"},    {CLONE_NEWIPC, "CLONE_NEWIPC", "System V IPC"},
+    {CLONE_NEWUSER, "CLONE_NEWUSER", "users"},  {CLONE_NEWPID, "CLONE_NEWPID", "processes"},
+    {CLONE_NEWNET, "CLONE_NEWNET", "networks"},
+};
+// personality(2), first argument.
+constexpr SeccompValue kPersonalities[] = {
+    {PER_LINUX, "PER_LINUX", "ordinary"},
+    {PER_LINUX32, "PER_LINUX32", "uname says 32 bits"},
+    {UNAME26, "UNAME26", "uname says 2.6"},
+    {0x20008, "PER_LINUX32|UNAME26", "both"},
+    {0xffffffff, "0xffffffff", "asks which it is"},
+};
+
 }  // namespace
 
 std::span<const SeccompGroup> AllowedSeccompGroups() { return kAllowed; }
+std::span<const SeccompGroup> DebuggingSeccompGroups() { return kDebug; }
 std::span<const SeccompGroup> DeniedSeccompGroups() { return kDenied; }
+
+std::span<const SeccompValue> AllowedSocketFamilies() { return kFamilies; }
+std::span<const SeccompValue> AllowedNetlinkProtocols() { return kNetlink; }
+std::span<const SeccompValue> DeniedCloneFlags() { return kCloneFlags; }
+std::span<const SeccompValue> AllowedPersonalities() { return kPersonalities; }
 
 }  // namespace skiff::isolation

@@ -77,6 +77,12 @@ Result<UniqueFd> CloneMount(int dirfd, const std::string& path, bool is_recursiv
   return UniqueFd(fd);
 }
 
+Result<UniqueFd> OpenProgramReadOnly(const std::string& path) {
+  UniqueFd mount = TRY(CloneMount(AT_FDCWD, path, false));
+  TRY(SetMountAttributes(mount.get(), MOUNT_ATTR_RDONLY, 0, false));
+  return mount;
+}
+
 Result<> SetMountAttributes(int mount_fd, uint64_t attr_set, uint64_t attr_clear,
                             bool is_recursive) {
   struct mount_attr attributes {};

@@ -32,6 +32,9 @@ class FilesystemContext {
 
 // A detached copy of the mount at `path` (recursive: with what is mounted beneath it).
 Result<UniqueFd> CloneMount(int dirfd, const std::string& path, bool is_recursive);
+// A program through a read-only mount of its own: whoever reaches it through /proc/PID/exe of what
+// was executed from it cannot write it, root included (CVE-2019-5736). Needs CAP_SYS_ADMIN.
+Result<UniqueFd> OpenProgramReadOnly(const std::string& path);
 // attr_set / attr_clear: MOUNT_ATTR_*.
 Result<> SetMountAttributes(int mount_fd, uint64_t attr_set, uint64_t attr_clear,
                             bool is_recursive);

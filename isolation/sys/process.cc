@@ -94,7 +94,8 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   for (int i = 0; is_fine && i < count; ++i) is_fine = dup2(moved[i], i) == i;
   if (is_fine) {
     close_range(static_cast<unsigned>(count), ~0U, CLOSE_RANGE_CLOEXEC);
-    execve(spec.path.c_str(), argv, envp);
+    if (spec.program >= 0) syscall(SYS_execveat, spec.program, "", argv, envp, AT_EMPTY_PATH);
+    if (spec.program < 0) execve(spec.path.c_str(), argv, envp);
   }
   int error_number = errno;
   [[maybe_unused]] ssize_t written = write(error_high, &error_number, sizeof(error_number));

@@ -54,6 +54,7 @@ struct SpawnSpec {
   std::vector<std::string> arguments;    // including argv[0]
   std::vector<std::string> environment;  // NAME=value
   std::vector<int> fds;                  // borrowed
+  int program = -1;                      // borrowed: executed instead of `path`, if not negative
   bool new_session = false;
 };
 Result<Process> Spawn(const SpawnSpec& spec);

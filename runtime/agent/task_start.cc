@@ -8,6 +8,7 @@
 #include "isolation/base/scope_exit.h"
 #include "isolation/base/text.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/mount.h"
 #include "runtime/agent/limits.h"
 #include "runtime/agent/task_directory.h"
 
@@ -104,8 +105,11 @@ Result<StartedSupervisor> StartSupervisor(const PreparedTask& task) {
   sys::Pipe pulse = TRY(sys::MakePipe(O_NONBLOCK));
   UniqueFd output = TRY(
       sys::Open(AT_FDCWD, task.directory + "/supervisor.log", O_WRONLY | O_CREAT | O_APPEND, 0600));
+  // A container's process is this program until its exec: it must not be a way to write it.
+  UniqueFd program = TRY(sys::OpenProgramReadOnly(path));
   sys::SpawnSpec spec;
   spec.path = path;
+  spec.program = program.get();
   spec.arguments = {kSupervisor, task.directory};
   spec.environment = OwnEnvironment();
   spec.fds = {pulse.write_end.get(), output.get(), output.get()};

@@ -106,7 +106,10 @@ KERNEL_ALLOWED = (
     (r"isolation/launch_child\.(cc|h)$", r"linux/|sched\.h$|sys/(syscall|prctl|mount)\.h$"),
     # clone3 itself, whose child must not return through a wrapper.
     (r"isolation/launch\.cc$", r"linux/sched\.h$|sys/syscall\.h$"),
-    (r"isolation/(oci/)?\w*seccomp\w*\.cc$", r"linux/(filter|sched|seccomp|audit)\.h$|seccomp\.h$"),
+    (
+        r"isolation/(oci/)?\w*seccomp\w*\.cc$",
+        r"linux/(filter|sched|seccomp|audit|netlink)\.h$|seccomp\.h$",
+    ),
     (r"isolation/capabilities\.cc$", r"(linux|sys)/capability\.h$"),
     # The flags that a complete spec is made of.
     (

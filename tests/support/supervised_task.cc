@@ -9,6 +9,7 @@
 
 #include "isolation/base/clock.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/mount.h"
 #include "networking/network.h"
 #include "networking/subnet.h"
 #include "runtime/plan/limits.h"
@@ -128,11 +129,13 @@ Result<sys::Process> Installation::Start(const TaskPlan& plan,
   for (const char* name : {"ASAN_OPTIONS", "TSAN_OPTIONS", "SKIFF_EVENT_LOOP"}) {
     if (const char* value = getenv(name)) environment.push_back(std::string(name) + "=" + value);
   }
-  return sys::Spawn({SKIFF_SUPERVISOR_PROGRAM,
-                     {"skiff-supervisor", directory},
-                     std::move(environment),
-                     {null.get(), log.get(), log.get()},
-                     true});
+  UniqueFd program = TRY(sys::OpenProgramReadOnly(SKIFF_SUPERVISOR_PROGRAM));
+  return sys::Spawn({.path = SKIFF_SUPERVISOR_PROGRAM,
+                     .arguments = {"skiff-supervisor", directory},
+                     .environment = std::move(environment),
+                     .fds = {null.get(), log.get(), log.get()},
+                     .program = program.get(),
+                     .new_session = true});
 }
 
 runtime::Task Installation::Observe(const TaskPlan& plan) const {

@@ -1,5 +1,6 @@
 // skiff-supervisor TASK_DIRECTORY: carries out the plan.json in it. Started by skiff, not by
 // people.
+#include <pthread.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -23,6 +24,8 @@ int main(int argc, char** argv) {
         stderr);
     return 2;
   }
+  // Executed by descriptor, it would be called by that one's number.
+  pthread_setname_np(pthread_self(), "skiff-superviso");
   auto supervisor = skiff::runtime::Supervisor::Open(argv[1]);
   if (!supervisor.ok()) {
     Log(LogLevel::kError, supervisor.error().message());

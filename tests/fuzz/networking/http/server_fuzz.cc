@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <mutex>
@@ -88,14 +89,15 @@ class RunningServer {
     Check(connect(client.get(), reinterpret_cast<sockaddr*>(&address_), size_) == 0);
     while (!bytes.empty()) {
       std::string_view part = bytes.substr(0, piece);
-      ssize_t sent = send(client.get(), part.data(), part.size(), MSG_NOSIGNAL);
+      // libFuzzer's clock interrupts calls.
+      ssize_t sent = TEMP_FAILURE_RETRY(send(client.get(), part.data(), part.size(), MSG_NOSIGNAL));
       if (sent < 0) break;  // refused meanwhile
       bytes.remove_prefix(static_cast<size_t>(sent));
       if (piece != SIZE_MAX) WaitUntilRead(client.get());
     }
     shutdown(client.get(), SHUT_WR);
     char answer[4096];
-    while (recv(client.get(), answer, sizeof(answer), 0) > 0) {
+    while (TEMP_FAILURE_RETRY(recv(client.get(), answer, sizeof(answer), 0)) > 0) {
     }
     std::lock_guard lock(mutex_);
     return std::exchange(seen_, {});

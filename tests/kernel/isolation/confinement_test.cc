@@ -1,0 +1,199 @@
+// The default confinement against what broke out of other runtimes: each test names the hole.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+#include <sstream>
+
+#include "isolation/base/text.h"
+#include "isolation/launch.h"
+#include "isolation/sys/file.h"
+#include "tests/support/busybox_root.h"
+#include "tests/support/capability.h"
+
+namespace skiff::isolation {
+namespace {
+
+using skiff::test::BusyboxRoot;
+using skiff::test::Outcome;
+using skiff::test::RunToEnd;
+using testing::AnyOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class ConfinementTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    SKIFF_REQUIRE(skiff::test::MissingRoot());
+    SKIFF_REQUIRE(skiff::test::MissingBusybox());
+    busybox_ = std::make_unique<BusyboxRoot>();
+    std::filesystem::copy_file(SKIFF_PROBE, busybox_->layer() + "/bin/probe");
+    Mount();
+    static const SeccompProgram kProgram = CompileDefaultSeccomp({}).value();
+    spec_ = busybox_->Script("true", root_.get());
+    spec_.seccomp = &kProgram;
+  }
+  void Mount() {
+    root_ = busybox_->MountRoot().value();
+    spec_.root_mount = root_.get();
+  }
+  std::string Run(const std::vector<std::string>& arguments) {
+    Mount();
+    spec_.arguments = arguments;
+    Result<Outcome> outcome = RunToEnd(spec_, nullptr);
+    if (!outcome.ok()) return "not started: " + outcome.error().message();
+    EXPECT_EQ(outcome.value().status.ShellCode(), 0) << outcome.value().output;
+    return outcome.value().output;
+  }
+  std::string Shell(const std::string& script) { return Run({"/bin/busybox", "sh", "-c", script}); }
+  // What the kernel answered to each attempt.
+  std::map<std::string, std::string> Probe(const std::string& what) {
+    std::istringstream output(Run({"/bin/probe", what}));
+    std::map<std::string, std::string> answers;
+    for (std::string name, answer; output >> name >> answer;) answers[name] = answer;
+    EXPECT_FALSE(answers.empty());
+    return answers;
+  }
+
+  std::unique_ptr<BusyboxRoot> busybox_;
+  UniqueFd root_;
+  ContainerSpec spec_;
+};
+
+// CVE-2022-0185 (fsconfig), CVE-2022-0847, CVE-2024-1086 (nf_tables behind unshare), CVE-2023-0386
+// (overlayfs behind unshare), CVE-2022-29582 and CVE-2023-2598 (io_uring), CVE-2016-0728
+// (keyrings), CVE-2015-3627-like open_by_handle_at: the calls that each of them begins with.
+TEST_F(ConfinementTest, CallsThatEscapesBeginWithAnswerEperm) {
+  std::map<std::string, std::string> answers = Probe("calls");
+  const std::map<std::string, std::string> other = {
+      {"clone3", "ENOSYS"}, {"unknown", "ENOSYS"}, {"getpid", "ok"}};
+  EXPECT_GT(answers.size(), 40U);
+  for (const auto& [call, answer] : answers) {
+    auto found = other.find(call);
+    EXPECT_EQ(answer, found == other.end() ? "EPERM" : found->second) << call;
+  }
+}
+
+TEST_F(ConfinementTest, CloneMakesNoNamespaces) {
+  for (const auto& [flag, answer] : Probe("clone")) {
+    EXPECT_EQ(answer, flag == "fork" ? "ok" : "EPERM") << flag;
+  }
+}
+
+// CVE-2020-14386 (AF_PACKET), CVE-2021-43267 (TIPC), CVE-2019-8912 (AF_ALG), CVE-2021-26708
+// (AF_VSOCK), CVE-2023-32233 (nf_tables).
+TEST_F(ConfinementTest, SocketsOfRarelyUsedFamiliesAreNotThere) {
+  std::map<std::string, std::string> answers = Probe("sockets");
+  for (int family = 0; family < 48; ++family) {
+    bool is_allowed = family == 1 || family == 2 || family == 10 || family == 16;
+    const std::string& answer = answers["family-" + std::to_string(family)];
+    // A host without IPv6 says so itself.
+    EXPECT_EQ(answer, is_allowed && answer == "ok" ? "ok" : "EAFNOSUPPORT") << family;
+  }
+  EXPECT_EQ(answers["family-2"], "ok");
+  for (int protocol = 0; protocol < 24; ++protocol) {
+    bool is_allowed = protocol == 0 || protocol == 4 || protocol == 15;
+    EXPECT_EQ(answers["netlink-" + std::to_string(protocol)], is_allowed ? "ok" : "EPROTONOSUPPORT")
+        << protocol;
+  }
+  EXPECT_EQ(answers["raw"], "EPERM");
+}
+
+TEST_F(ConfinementTest, ForeignArchitecturesAnswerEnosys) {
+  for (const auto& [name, answer] : Probe("architectures")) {
+    EXPECT_EQ(answer, name == "native" ? "ok" : "ENOSYS") << name;
+  }
+}
+
+// CVE-2022-29162 and CVE-2022-24769: what an execve could inherit.
+TEST_F(ConfinementTest, NothingIsInheritableAndNoFileRaisesRights) {
+  std::string status = Shell("grep -E 'Cap|NoNewPrivs' /proc/self/status");
+  EXPECT_THAT(status, HasSubstr("CapInh:\t0000000000000000"));
+  EXPECT_THAT(status, HasSubstr("CapAmb:\t0000000000000000"));
+  EXPECT_THAT(status, HasSubstr("NoNewPrivs:\t1"));
+}
+
+TEST_F(ConfinementTest, SetuidFilesRaiseRightsOnlyWithoutNoNewPrivileges) {
+  std::filesystem::permissions(busybox_->layer() + "/bin/probe", std::filesystem::perms(04755));
+  spec_.user = ResolveUserIn(root_.get(), "web").value();
+  spec_.capabilities = SetsForUser(DefaultCapabilities(), false);
+  EXPECT_EQ(Run({"/bin/probe", "ids"}), "33 33\n");
+  spec_.no_new_privileges = false;
+  EXPECT_EQ(Run({"/bin/probe", "ids"}), "33 0\n");
+}
+
+// CVE-2022-0492 (release_agent of cgroup v1), and helpers of the kernel that run on the host:
+// core_pattern, uevent_helper, modprobe, binfmt_misc.
+TEST_F(ConfinementTest, NoHelperOfTheKernelCanBeNamed) {
+  std::string output =
+      Run({"/bin/probe", "write", "/sys/fs/cgroup/release_agent", "/sys/fs/cgroup/cgroup.procs",
+           "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/kernel/hotplug",
+           "/sys/kernel/uevent_helper", "/proc/sys/fs/binfmt_misc/register", "/proc/sysrq-trigger",
+           "/sys/kernel/security/apparmor/.load"});
+  for (std::string_view line : Split(TrimSpace(output), '\n')) {
+    EXPECT_THAT(std::string(line.substr(line.find(' ') + 1)), AnyOf("EROFS", "ENOENT", "EACCES"))
+        << line;
+  }
+}
+
+// CVE-2020-8694 (powercap), CVE-2018-10892 (/proc/acpi), CVE-2019-16884-like masks: every file of
+// /proc and /sys, by the container's root.
+TEST_F(ConfinementTest, NothingOfProcAndSysOpensForWritingButTheContainersOwn) {
+  std::string output = Run({"/bin/probe", "walk", "/proc", "/sys"});
+  for (std::string_view path : Split(TrimSpace(output), '\n')) {
+    // Pressure triggers wake their writer and nobody else.
+    EXPECT_TRUE(path.empty() || path.starts_with("/proc/pressure/")) << path;
+  }
+}
+
+// CVE-2019-19921, CVE-2023-27561 and CVE-2023-28642: the image has a link where /proc belongs.
+TEST_F(ConfinementTest, LinkInPlaceOfProcLeavesNothingUnprotected) {
+  for (const char* target : {"/tmp/x", "..", "/proc/self", "tmp"}) {
+    std::filesystem::remove_all(busybox_->layer() + "/proc");
+    std::filesystem::create_directory_symlink(target, busybox_->layer() + "/proc");
+    std::string output =
+        Run({"/bin/probe", "write", "/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern",
+             "/tmp/x/sysrq-trigger", "/tmp/x/sys/kernel/core_pattern", "/tmp/sysrq-trigger"});
+    EXPECT_THAT(output, Not(HasSubstr(" ok"))) << target;
+  }
+}
+
+// CVE-2025-31133 and CVE-2026-41579: the image has links where /dev and its nodes belong, and the
+// host would get their files.
+TEST_F(ConfinementTest, LinksInPlaceOfDevReachNothingOfTheHost) {
+  skiff::test::TempDir canary;
+  for (const std::string& target :
+       {canary.path(), "../../../../../../../.." + canary.path(), "/proc/1/root" + canary.path(),
+        "/proc/self/root" + canary.path()}) {
+    for (const char* name : {"dev", "sys", "etc"}) {
+      std::filesystem::remove_all(busybox_->layer() + "/" + name);
+      std::filesystem::create_directory_symlink(target, busybox_->layer() + "/" + name);
+    }
+    Run({"/bin/probe", "ids"});
+    EXPECT_THAT(sys::ListDirectory(AT_FDCWD, canary.path()).value(), IsEmpty()) << target;
+  }
+}
+
+TEST_F(ConfinementTest, MaskIsTheKernelsNullDeviceWhateverTheImageHas) {
+  std::filesystem::remove_all(busybox_->layer() + "/dev");
+  std::filesystem::create_directory(busybox_->layer() + "/dev");
+  std::filesystem::create_symlink("/proc/sysrq-trigger", busybox_->layer() + "/dev/null");
+  EXPECT_EQ(Shell("cat /proc/keys /proc/timer_list 2> /dev/null | wc -c"), "0\n");
+  // Without the usual /dev in front, the image's link itself would be the mask: refused.
+  std::erase_if(spec_.mounts, [](const MountSpec& mount) { return mount.target == "/dev"; });
+  spec_.devices.clear();
+  EXPECT_THAT(Shell("true"), HasSubstr("not started: "));
+}
+
+// CVE-2024-21626: a descriptor left open leads to the host.
+TEST_F(ConfinementTest, OnlyThreeDescriptorsAreInherited) {
+  UniqueFd host = sys::OpenDirectory(AT_FDCWD, "/").value();
+  ASSERT_EQ(fcntl(host.get(), F_SETFD, 0), 0);  // as a careless library would leave it
+  EXPECT_EQ(Shell("ls /proc/1/fd; true"), "0\n1\n2\n");
+}
+
+}  // namespace
+}  // namespace skiff::isolation

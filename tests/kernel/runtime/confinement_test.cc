@@ -1,0 +1,76 @@
+// What of a task's confinement only its supervisor can show.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "isolation/sys/file.h"
+#include "tests/support/capability.h"
+#include "tests/support/supervised_task.h"
+
+namespace skiff::runtime {
+namespace {
+
+using skiff::test::Installation;
+using testing::HasSubstr;
+using testing::Not;
+
+class TaskConfinementTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    SKIFF_REQUIRE(skiff::test::MissingRoot());
+    SKIFF_REQUIRE(skiff::test::MissingBusybox());
+    installation_ = std::make_unique<Installation>();
+  }
+  std::unique_ptr<Installation> installation_;
+};
+
+// CVE-2019-5736: a container's process is our program until its exec, and /proc/PID/exe leads to
+// its file. Kept as a path while it runs, it could be opened for writing once nothing runs it.
+TEST_F(TaskConfinementTest, OurProgramCannotBeWrittenThroughProc) {
+  TaskPlan plan = installation_->Plan({"trap 'exit 0' TERM; sleep 60 & wait"}, NetworkMode::kNone);
+  sys::Process supervisor = installation_->Start(plan).value();
+  ASSERT_TRUE(installation_->WaitFor(
+      plan, supervisor, [](const Task& task) { return task.last_status == TaskStatus::kRunning; }));
+  UniqueFd path =
+      sys::Open(AT_FDCWD, "/proc/" + std::to_string(supervisor.pid) + "/exe", O_PATH).value();
+  sys::SignalPidfd(supervisor.pidfd.get(), SIGTERM).value();
+  sys::WaitPidfd(supervisor.pidfd.get(), true).value();
+  Result<UniqueFd> program =
+      sys::Open(AT_FDCWD, "/proc/self/fd/" + std::to_string(path.get()), O_WRONLY);
+  ASSERT_FALSE(program.ok());
+  EXPECT_EQ(program.error().sys_errno(), EROFS) << program.error().message();
+}
+
+// CVE-2019-5736, the other way in: the image asks for our program itself.
+TEST_F(TaskConfinementTest, ImageThatExecutesOurProgramGetsNothingWritable) {
+  std::string script = installation_->busybox().layer() + "/bin/script";
+  sys::WriteFile(AT_FDCWD, script, "#!/proc/self/exe\n", 0755).value();
+  for (const char* program : {"/proc/self/exe", "/bin/script"}) {
+    TaskPlan plan = installation_->Plan({"true"}, NetworkMode::kNone);
+    plan.containers[0].arguments = {program};
+    Task task = installation_->Run(plan);
+    EXPECT_NE(task.containers.at(0).exit_code, 0) << program;
+    EXPECT_TRUE(skiff::test::RemainsOf(plan.roots, plan.id).empty());
+  }
+}
+
+// CVE-2025-23266: a host's program that gets an image's LD_PRELOAD loads the image's library.
+TEST_F(TaskConfinementTest, EnvironmentOfTheImageStaysInTheContainer) {
+  TaskPlan plan = installation_->Plan({"echo $LD_PRELOAD; trap 'exit 0' TERM; sleep 60 & wait"},
+                                      NetworkMode::kNone);
+  plan.containers[0].environment.push_back("LD_PRELOAD=/evil.so");
+  sys::Process supervisor = installation_->Start(plan).value();
+  ASSERT_TRUE(installation_->WaitFor(
+      plan, supervisor, [](const Task& task) { return task.last_status == TaskStatus::kRunning; }));
+  std::string own =
+      sys::ReadFile(AT_FDCWD, "/proc/" + std::to_string(supervisor.pid) + "/environ").value();
+  EXPECT_THAT(own, Not(HasSubstr("evil")));
+  sys::SignalPidfd(supervisor.pidfd.get(), SIGTERM).value();
+  sys::WaitPidfd(supervisor.pidfd.get(), true).value();
+  EXPECT_EQ(skiff::test::LogBytes(plan, "c0"), "/evil.so\n");
+}
+
+}  // namespace
+}  // namespace skiff::runtime
