@@ -49,6 +49,8 @@ CapabilityMask DefaultCapabilities() {
          Bit(CAP_NET_BIND_SERVICE) | Bit(CAP_SYS_CHROOT) | Bit(CAP_SETFCAP);
 }
 
+CapabilityMask AllCapabilities() { return Bit(cap_max_bits()) - 1; }
+
 CapabilitySets SetsForUser(CapabilityMask mask, bool is_root) {
   CapabilitySets sets;
   sets.bounding = mask;

@@ -32,6 +32,9 @@ std::vector<std::string> CapabilityNames(CapabilityMask mask);  // upper case, w
 // net.ipv4.ping_group_range.
 CapabilityMask DefaultCapabilities();
 
+// Every one that this kernel knows.
+CapabilityMask AllCapabilities();
+
 // The sets of a process started with `mask`: a root user holds them all, another user only the
 // bound, and what an execve could inherit is always empty (CVE-2022-29162).
 CapabilitySets SetsForUser(CapabilityMask mask, bool is_root);

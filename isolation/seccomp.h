@@ -20,6 +20,7 @@ struct SeccompInstruction {
   uint8_t jump_true = 0;
   uint8_t jump_false = 0;
   uint32_t k = 0;
+  bool operator==(const SeccompInstruction&) const = default;
 };
 using SeccompProgram = std::vector<SeccompInstruction>;
 

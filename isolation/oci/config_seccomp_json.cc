@@ -142,4 +142,9 @@ Result<SeccompProfile> ParseSeccomp(const JsonCursor& seccomp) {
   return profile;
 }
 
+Result<SeccompProfile> ParseSeccompProfile(std::string_view text) {
+  JsonDocument document = TRY(JsonDocument::Parse(text, "seccomp profile"));
+  return ParseSeccomp(document.root());
+}
+
 }  // namespace skiff::isolation::oci

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "isolation/base/result.h"
@@ -33,6 +34,10 @@ struct SeccompProfile {
   uint32_t flags = 0;                   // SECCOMP_FILTER_FLAG_* for seccomp(2)
   std::vector<SeccompRule> rules;
 };
+
+// A profile by itself, as linux.seccomp of config.json or a file for Docker has it; members that
+// neither knows are ignored, what cannot be had is refused by name.
+Result<SeccompProfile> ParseSeccompProfile(std::string_view text);
 
 // Everything the program depends on, as text: the same text, the same program.
 std::string DescribeSeccomp(const SeccompProfile& profile);

@@ -30,6 +30,14 @@ bool HasHealthyDependency(const ContainerDefinition& container) {
       [](const DependsOn& d) { return d.condition == DependencyCondition::kHealthy; });
 }
 
+bool HasOtherSecurityOptions(const ContainerDefinition& container) {
+  const auto& options = container.docker_security_options;
+  return std::any_of(options.begin(), options.end(), [](const std::string& option) {
+    return option != "no-new-privileges" && option != "no-new-privileges:true" &&
+           option != "no-new-privileges:false";
+  });
+}
+
 // What is named neither here nor in the checks below is done.
 constexpr std::array<Row<ContainerDefinition>, 21> kContainerRows = {{
     {"repositoryCredentials", [](const auto& c) { return c.repository_credentials.has_value(); },
@@ -52,8 +60,8 @@ constexpr std::array<Row<ContainerDefinition>, 21> kContainerRows = {{
     {"dnsSearchDomains", [](const auto& c) { return !c.dns_search_domains.empty(); },
      Verdict::kRefuse, kNotYet},
     {"extraHosts", [](const auto& c) { return !c.extra_hosts.empty(); }, Verdict::kRefuse, kNotYet},
-    {"dockerSecurityOptions", [](const auto& c) { return !c.docker_security_options.empty(); },
-     Verdict::kRefuse, kNotYet},
+    {"dockerSecurityOptions", HasOtherSecurityOptions, Verdict::kRefuse,
+     "only no-new-privileges, no-new-privileges:true and no-new-privileges:false are supported"},
     {"interactive", [](const auto& c) { return bool{c.interactive}; }, Verdict::kWarn,
      "not supported yet: standard input is empty"},
     {"pseudoTerminal", [](const auto& c) { return bool{c.pseudo_terminal}; }, Verdict::kRefuse,

@@ -135,14 +135,30 @@ isolation::CapabilityMask MaskOf(const std::vector<std::string>& names) {
   return mask;
 }
 
-void SetCapabilities(const ContainerDefinition& container, ContainerPlan* plan) {
-  plan->capabilities = isolation::DefaultCapabilities();
-  if (!container.linux_parameters || !container.linux_parameters->capabilities) return;
-  const KernelCapabilities& wanted = *container.linux_parameters->capabilities;
-  plan->capabilities &= ~MaskOf(wanted.drop);
-  plan->capabilities |= MaskOf(wanted.add);
+void SetCapabilities(const ContainerDefinition& container, const IsolationOptions& options,
+                     ContainerPlan* plan) {
+  plan->capabilities = options.capabilities.value_or(isolation::DefaultCapabilities());
+  if (container.linux_parameters && container.linux_parameters->capabilities) {
+    const KernelCapabilities& wanted = *container.linux_parameters->capabilities;
+    plan->capabilities &= ~MaskOf(wanted.drop);
+    plan->capabilities |= MaskOf(wanted.add);
+  }
   isolation::CapabilityMask ptrace = MaskOf({"SYS_PTRACE"});
   plan->allow_ptrace = (plan->capabilities & ptrace) != 0;
+}
+
+// The command line's word first, then the definition's, then the default: on.
+void SetConfinement(const ContainerDefinition& container, const IsolationOptions& options,
+                    ConfinementPlan* plan) {
+  plan->seccomp = options.seccomp;
+  plan->seccomp_program = options.seccomp_program;
+  plan->seccomp_flags = options.seccomp_flags;
+  plan->mask_paths = options.mask_paths;
+  plan->trace_syscalls = options.trace_syscalls;
+  for (const std::string& option : container.docker_security_options) {
+    if (option == "no-new-privileges:false") plan->no_new_privileges = false;
+  }
+  plan->no_new_privileges = options.no_new_privileges.value_or(plan->no_new_privileges);
 }
 
 void SetLimits(const ContainerDefinition& container, ContainerPlan* plan) {
@@ -203,7 +219,8 @@ Result<ContainerPlan> PlanContainer(const ContainerDefinition& container,
   plan.is_readonly_root = static_cast<bool>(container.readonly_root_filesystem);
   plan.essential = container.essential;
   plan.depends_on = container.depends_on;
-  SetCapabilities(container, &plan);
+  SetCapabilities(container, request.isolation, &plan);
+  SetConfinement(container, request.isolation, &plan.confinement);
   plan.rlimits = RlimitsOf(container, request.host, warnings);
   SetLimits(container, &plan);
   SetLogs(container, &plan);
@@ -213,6 +230,20 @@ Result<ContainerPlan> PlanContainer(const ContainerDefinition& container,
                            : request.roots.LogDirectory(request.id, container.name);
   TRY(SetStop(container, image.config, &plan));
   return plan;
+}
+
+// What --isolation opens is said every time.
+void WarnOfOpenings(const IsolationOptions& options, std::vector<std::string>* warnings) {
+  auto warn = [&](const char* text) { warnings->push_back(std::string("--isolation ") + text); };
+  if (options.seccomp == SeccompChoice::kNone) {
+    warn("seccomp=none: the containers may make every system call");
+  }
+  if (options.no_new_privileges == false) {
+    warn("nnp=off: set-user-id programs of the images raise rights");
+  }
+  if (!options.mask_paths) {
+    warn("masked-paths=off: the kernel's settings in /proc are in reach of the containers");
+  }
 }
 
 void WarnOfScarcity(const TaskDefinition& definition, const HostFacts& host,
@@ -265,6 +296,7 @@ Result<TaskPlan> MakePlan(const TaskDefinition& definition, const PlanRequest& r
   }
   plan.limits.pids_max = kDefaultTaskPids;
   plan.warnings = request.warnings;
+  WarnOfOpenings(request.isolation, &plan.warnings);
   WarnOfScarcity(definition, request.host, &plan.warnings);
   for (const ContainerDefinition& container : definition.containers) {
     ContainerPlan planned = TRY(

@@ -17,6 +17,7 @@
 #include "isolation/capabilities.h"
 #include "runtime/model/ids.h"
 #include "runtime/model/task_definition.h"
+#include "runtime/plan/confinement.h"
 #include "runtime/plan/paths.h"
 
 namespace skiff::runtime {
@@ -50,6 +51,7 @@ struct ContainerPlan {
   bool is_readonly_root = false;
   isolation::CapabilityMask capabilities = 0;
   bool allow_ptrace = false;
+  ConfinementPlan confinement;
   std::vector<RlimitPlan> rlimits;
   LimitsPlan limits;
   bool essential = true;
@@ -115,6 +117,7 @@ struct PlanRequest {
   // removed with the task.
   std::map<std::string, std::string> log_directories;
   std::vector<std::string> warnings;  // known before planning: the plan's first
+  IsolationOptions isolation;
 };
 
 Result<TaskPlan> MakePlan(const TaskDefinition& definition, const PlanRequest& request);

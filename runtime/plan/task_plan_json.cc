@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "isolation/base/json.h"
@@ -23,6 +24,28 @@ json EncodeLimits(const LimitsPlan& limits) {
   return out;
 }
 
+constexpr std::pair<SeccompChoice, std::string_view> kSeccompChoices[] = {
+    {SeccompChoice::kDefault, "default"},
+    {SeccompChoice::kNone, "none"},
+    {SeccompChoice::kProfile, "profile"},
+};
+
+json EncodeConfinement(const ConfinementPlan& plan) {
+  json out = {{"noNewPrivileges", plan.no_new_privileges},
+              {"maskPaths", plan.mask_paths},
+              {"traceSyscalls", plan.trace_syscalls}};
+  for (const auto& [choice, name] : kSeccompChoices) {
+    if (plan.seccomp == choice) out["seccomp"] = std::string(name);
+  }
+  if (plan.seccomp != SeccompChoice::kProfile) return out;
+  out["seccompFlags"] = plan.seccomp_flags;
+  out["seccompProgram"] = json::array();
+  for (const isolation::SeccompInstruction& step : plan.seccomp_program) {
+    out["seccompProgram"].push_back({step.code, step.jump_true, step.jump_false, step.k});
+  }
+  return out;
+}
+
 json EncodeContainer(const ContainerPlan& c) {
   json out = {{"name", c.name},
               {"image", c.image},
@@ -36,6 +59,7 @@ json EncodeContainer(const ContainerPlan& c) {
               {"readonlyRoot", c.is_readonly_root},
               {"capabilities", isolation::CapabilityNames(c.capabilities)},
               {"allowPtrace", c.allow_ptrace},
+              {"confinement", EncodeConfinement(c.confinement)},
               {"limits", EncodeLimits(c.limits)},
               {"essential", c.essential},
               {"stopSignal", c.stop_signal},
@@ -142,6 +166,46 @@ Result<> DecodeLists(const JsonCursor& cursor, ContainerPlan* c) {
   return {};
 }
 
+Result<isolation::SeccompInstruction> DecodeInstruction(const JsonCursor& cursor) {
+  std::vector<JsonCursor> numbers = TRY(cursor.Elements());
+  if (numbers.size() != 4) return cursor.Invalid("an instruction has four numbers");
+  isolation::SeccompInstruction step;
+  step.code = static_cast<uint16_t>(TRY(numbers[0].Integer(0, UINT16_MAX)));
+  step.jump_true = static_cast<uint8_t>(TRY(numbers[1].Integer(0, UINT8_MAX)));
+  step.jump_false = static_cast<uint8_t>(TRY(numbers[2].Integer(0, UINT8_MAX)));
+  step.k = static_cast<uint32_t>(TRY(numbers[3].Integer(0, UINT32_MAX)));
+  return step;
+}
+
+Result<> DecodeSeccomp(const JsonCursor& cursor, ConfinementPlan* plan) {
+  std::string name = TRY(GetString(cursor, "seccomp"));
+  const auto* found = std::find_if(std::begin(kSeccompChoices), std::end(kSeccompChoices),
+                                   [&](const auto& each) { return each.second == name; });
+  if (found == std::end(kSeccompChoices)) return cursor.Invalid("seccomp: unknown word " + name);
+  plan->seccomp = found->first;
+  if (plan->seccomp != SeccompChoice::kProfile) return {};
+  plan->seccomp_flags =
+      static_cast<uint32_t>(TRY(GetInteger(cursor, "seccompFlags", 0, UINT32_MAX)));
+  std::vector<JsonCursor> steps = TRY(cursor.FindElements("seccompProgram"));
+  for (const JsonCursor& each : steps) {
+    isolation::SeccompInstruction step = TRY(DecodeInstruction(each));
+    plan->seccomp_program.push_back(step);
+  }
+  return {};
+}
+
+// A plan of before there was a choice has the defaults.
+Result<ConfinementPlan> DecodeConfinement(const JsonCursor& container) {
+  ConfinementPlan plan;
+  std::optional<JsonCursor> found = TRY(container.Find("confinement"));
+  if (!found) return plan;
+  plan.no_new_privileges = TRY(GetBoolean(*found, "noNewPrivileges"));
+  plan.mask_paths = TRY(GetBoolean(*found, "maskPaths"));
+  plan.trace_syscalls = TRY(GetBoolean(*found, "traceSyscalls"));
+  TRY(DecodeSeccomp(*found, &plan));
+  return plan;
+}
+
 Result<ContainerPlan> DecodeContainer(const JsonCursor& cursor) {
   ContainerPlan c;
   c.name = TRY(GetString(cursor, "name"));
@@ -152,6 +216,7 @@ Result<ContainerPlan> DecodeContainer(const JsonCursor& cursor) {
   c.user = TRY(GetString(cursor, "user"));
   c.is_readonly_root = TRY(GetBoolean(cursor, "readonlyRoot"));
   c.allow_ptrace = TRY(GetBoolean(cursor, "allowPtrace"));
+  c.confinement = TRY(DecodeConfinement(cursor));
   JsonCursor limits = TRY(cursor.Get("limits"));
   c.limits = TRY(DecodeLimits(limits));
   c.essential = TRY(GetBoolean(cursor, "essential"));

@@ -9,16 +9,11 @@
 #include "isolation/base/scope_exit.h"
 #include "isolation/overlay.h"
 #include "isolation/sys/file.h"
+#include "runtime/plan/container_spec.h"
 #include "runtime/supervisor/limits.h"
 
 namespace skiff::runtime {
 namespace {
-
-constexpr uint64_t kReadOnly = 1;  // MOUNT_ATTR_RDONLY
-
-isolation::CgroupLimits LimitsOf(const LimitsPlan& plan) {
-  return {plan.memory_max, plan.memory_low, plan.cpu_quota_us, plan.cpu_shares, plan.pids_max};
-}
 
 bool HasVariable(const std::vector<std::string>& environment, std::string_view prefix) {
   for (const std::string& entry : environment) {
@@ -74,46 +69,27 @@ Result<> Container::OpenStreams() {
   return {};
 }
 
-std::vector<isolation::MountSpec> Container::ResolverMounts() const {
-  std::vector<isolation::MountSpec> mounts;
-  std::string directory = context_->plan->roots.TaskDirectory(context_->plan->id) + "/etc/";
-  for (const char* name : {"hosts", "resolv.conf", "hostname"}) {
-    isolation::MountSpec mount;
-    mount.kind = isolation::MountSpec::Kind::kBind;
-    mount.source = directory + name;
-    mount.target = std::string("/etc/") + name;
-    // Writable as with Docker and Fargate, unless the whole root is read-only.
-    mount.attributes = plan_->is_readonly_root ? kReadOnly : 0;
-    mounts.push_back(std::move(mount));
+Result<> Container::SetSeccomp(isolation::ContainerSpec* spec) {
+  const ConfinementPlan& plan = plan_->confinement;
+  if (plan.seccomp == SeccompChoice::kNone) return {};
+  if (plan.seccomp == SeccompChoice::kProfile) {
+    spec->seccomp = &plan.seccomp_program;
+    return {};
   }
-  return mounts;
+  isolation::DefaultSeccompOptions options{.allow_ptrace = plan_->allow_ptrace};
+  seccomp_ = TRY(isolation::LoadDefaultSeccomp(options, context_->plan->roots.CacheDirectory()));
+  spec->seccomp = &seccomp_;
+  return {};
 }
 
 Result<isolation::ContainerSpec> Container::MakeSpec(int root_mount) {
-  isolation::ContainerSpec spec;
-  spec.arguments = plan_->arguments;
-  spec.environment = plan_->environment;
-  spec.working_directory = plan_->working_directory;
+  isolation::ContainerSpec spec = SpecOf(*context_->plan, *plan_, context_->hostname);
   spec.user = TRY(isolation::ResolveUserIn(root_mount, plan_->user));
   if (!HasVariable(spec.environment, "HOME=")) spec.environment.push_back("HOME=" + spec.user.home);
-  if (!context_->hostname.empty() && !HasVariable(spec.environment, "HOSTNAME=")) {
-    spec.environment.push_back("HOSTNAME=" + context_->hostname);
-  }
   spec.capabilities = isolation::SetsForUser(plan_->capabilities, spec.user.uid == 0);
-  seccomp_ = TRY(isolation::LoadDefaultSeccomp({.allow_ptrace = plan_->allow_ptrace},
-                                               context_->plan->roots.CacheDirectory()));
-  spec.seccomp = &seccomp_;
-  for (const RlimitPlan& limit : plan_->rlimits)
-    spec.rlimits.push_back({limit.resource, limit.soft, limit.hard});
-  spec.oom_score_adj = 0;  // not the supervisor's
-  spec.hostname = context_->hostname;
+  TRY(SetSeccomp(&spec));
   spec.namespaces.join_network = context_->netns;
   spec.root_mount = root_mount;
-  spec.attach_point = context_->plan->roots.AttachPoint();
-  spec.is_root_readonly = plan_->is_readonly_root;
-  AddStandardFilesystems(&spec);
-  std::vector<isolation::MountSpec> resolver = ResolverMounts();
-  spec.mounts.insert(spec.mounts.end(), resolver.begin(), resolver.end());
   for (int i = 0; i < 3; ++i) spec.standard_fds[i] = stream_ends_[i].get();
   return spec;
 }
@@ -129,7 +105,7 @@ Result<StartedContainer> Container::Start(isolation::LaunchFailure* failure) {
   UniqueFd root = TRY(PrepareRoot());
   mark("mount root");
   cgroup_ = TRY(context_->cgroups->Create(context_->plan->cgroup + "/" + plan_->name,
-                                          LimitsOf(plan_->limits), &started.warnings));
+                                          CgroupLimitsOf(plan_->limits), &started.warnings));
   mark("make cgroup");
   TRY(OpenStreams());
   // Whatever comes, the process's ends must not stay open here: the logs end when their pipes do.

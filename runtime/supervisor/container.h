@@ -71,7 +71,7 @@ class Container {
   Result<UniqueFd> PrepareRoot();
   Result<> OpenStreams();
   Result<isolation::ContainerSpec> MakeSpec(int root_mount);
-  std::vector<isolation::MountSpec> ResolverMounts() const;
+  Result<> SetSeccomp(isolation::ContainerSpec* spec);
   ContainerExit DescribeExit(const sys::ExitStatus& status) const;
 
   const ContainerPlan* plan_;

@@ -12,6 +12,7 @@
 #include "tools/skiff/exit_status.h"
 #include "tools/skiff/flag_values.h"
 #include "tools/skiff/help_texts.h"
+#include "tools/skiff/isolation_option.h"
 
 namespace skiff::tools {
 namespace {
@@ -97,6 +98,7 @@ struct Commands {
   Remove remove;
   Inspect inspect;
   Doctor doctor;
+  Explain explain;
   std::optional<Command> chosen;
 };
 
@@ -158,18 +160,34 @@ void AddImageRunFlags(CLI::App* app, Run* run) {
   }
 }
 
+// What is to run, and what decides how: of run and of what looks at or into a run.
+void AddTarget(CLI::App* app, Run* run) {
+  app->add_option("TARGET", run->target, "Task definition (JSON file) or image")->required();
+  AddValue(app, "--network", "awsvpc (its own address), host or none", "MODE", &run->network,
+           ParseNetwork);
+  AddList(app, "-p,--publish", "A port of the host that leads to the task; repeatable",
+          "HOST:CONTAINER[/udp]", &run->ports, ParsePublish);
+  AddParsed(app, "--isolation", "Layers of the confinement: off, on or otherwise", "KEY=VALUE,...",
+            [run](const std::string& text) { return ParseIsolation(text, &run->isolation); })
+      ->expected(1);
+}
+
+void AddExplain(CLI::App* program, Commands* all) {
+  CLI::App* app = AddCommand(program, all, &all->explain, "explain",
+                             "What each container would get, and from which rule", kExplainFooter);
+  AddTarget(app, &all->explain.run);
+  AddImageRunFlags(app, &all->explain.run);
+  app->add_flag("--json", all->explain.is_json, "One JSON document");
+}
+
 void AddRun(CLI::App* program, Commands* all) {
   Run* run = &all->run;
   CLI::App* app =
       AddCommand(program, all, run, "run",
                  "Run a task definition or an image: skiff run TARGET [-- COMMAND...]", kRunFooter);
-  app->add_option("TARGET", run->target, "Task definition (JSON file) or image")->required();
+  AddTarget(app, run);
   app->add_flag("-d,--detach", run->is_detached, "Print the task's id once it runs, and return");
   app->add_flag("--keep", run->keep, "Keep the record of a foreground task");
-  AddValue(app, "--network", "awsvpc (its own address), host or none", "MODE", &run->network,
-           ParseNetwork);
-  AddList(app, "-p,--publish", "A port of the host that leads to the task; repeatable",
-          "HOST:CONTAINER[/udp]", &run->ports, ParsePublish);
   AddValue(app, "--stop-timeout", "Seconds from the stop signal to SIGKILL", "SECONDS",
            &run->stop_timeout, ParseStopTimeout);
   AddImageRunFlags(app, run);
@@ -235,6 +253,12 @@ std::vector<std::string> TakeCommand(std::vector<std::string>* arguments) {
   return command;
 }
 
+// What the command runs, or would run; null when it runs nothing.
+Run* RunOf(Command* command) {
+  if (Explain* explain = std::get_if<Explain>(command)) return &explain->run;
+  return std::get_if<Run>(command);
+}
+
 ParsedArguments Refused(const std::string& text) {
   ParsedArguments parsed;
   parsed.status = kExitUsage;
@@ -242,7 +266,7 @@ ParsedArguments Refused(const std::string& text) {
   return parsed;
 }
 
-ParsedArguments Explain(const CLI::App& program, const CLI::ParseError& error) {
+ParsedArguments Told(const CLI::App& program, const CLI::ParseError& error) {
   ParsedArguments parsed;
   if (error.get_exit_code() != 0) return Refused(std::string(error.what()) + " (see --help)");
   std::ostringstream output;
@@ -264,6 +288,7 @@ ParsedArguments ParseArguments(std::vector<std::string> arguments) {
   program.require_subcommand(1);
   AddRoots(&program, &line.roots);
   AddRun(&program, &all);
+  AddExplain(&program, &all);
   AddTaskCommands(&program, &all);
   AddImageCommands(&program, &all);
   CLI::App* doctor = AddCommand(&program, &all, &all.doctor, "doctor",
@@ -273,10 +298,12 @@ ParsedArguments ParseArguments(std::vector<std::string> arguments) {
   try {
     program.parse(arguments);
   } catch (const CLI::ParseError& error) {
-    return Explain(program, error);
+    return Told(program, error);
   }
-  Run* run = std::get_if<Run>(&*all.chosen);
-  if (!command.empty() && run == nullptr) return Refused("only run takes a command after --");
+  Run* run = RunOf(&*all.chosen);
+  if (!command.empty() && run == nullptr) {
+    return Refused("only run and explain take a command after --");
+  }
   if (run != nullptr) run->image.command = std::move(command);
   line.roots.data = Normal(line.roots.data);
   line.roots.run = Normal(line.roots.run);

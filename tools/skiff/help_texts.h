@@ -44,7 +44,22 @@ inline constexpr const char* kRunFooter =
     "  skiff run web.json\n"
     "  skiff run -d -p 8080:80 nginx\n"
     "  skiff run --memory 128m --cpu 256 busybox -- sh -c 'echo $HOSTNAME'\n"
-    "  skiff run --network none -e GREETING=hello busybox -- env";
+    "  skiff run --network none -e GREETING=hello busybox -- env\n"
+    "  skiff run --isolation seccomp=web-seccomp.json,caps=none,nnp=on nginx\n"
+    "\n"
+    "--isolation takes seccomp=default|none|FILE, caps=default|none|all|NAME+NAME..., nnp=on|off,\n"
+    "masked-paths=on|off; userns, landlock and pidns have one value each so far. skiff explain "
+    "shows\n"
+    "what comes of it.";
+
+inline constexpr const char* kExplainFooter =
+    "Makes the plan that skiff run would carry out, and prints it: process, namespaces, rights,\n"
+    "limits, files. Nothing is started. What stands in brackets is the rule: a member of the task\n"
+    "definition, a flag, the image, or skiff's default.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff explain web.json\n"
+    "  skiff explain --json --isolation seccomp=none,caps=none nginx";
 
 inline constexpr const char* kPsFooter =
     "Examples:\n"

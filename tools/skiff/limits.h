@@ -4,10 +4,13 @@
 #include <chrono>
 #include <cstddef>
 
+#include "isolation/base/bytes.h"
+
 namespace skiff::tools {
 
 inline constexpr size_t kMinIdPrefix = 4;  // digits that name a task
 inline constexpr size_t kShortIdDigits = 8;
+inline constexpr Bytes kMaxSeccompProfile = Bytes::MiB(1);
 // How often who waits for a task asks whether its supervisor still lives.
 inline constexpr std::chrono::milliseconds kLivenessInterval{1000};
 

@@ -52,8 +52,15 @@ struct Run {
   std::vector<runtime::PublishedPortPlan> ports;
   std::optional<runtime::NetworkMode> network;
   std::optional<std::chrono::seconds> stop_timeout;
+  runtime::IsolationOptions isolation;
   bool is_detached = false;
   bool keep = false;
+};
+
+// What `skiff run` with the same words would give each container, and why.
+struct Explain {
+  Run run;
+  bool is_json = false;
 };
 
 struct Ps {
@@ -86,7 +93,7 @@ struct Doctor {
 };
 
 using Command = std::variant<ImageImport, ImageList, ImageInspect, ImageRemove, Run, Ps, Logs, Stop,
-                             Remove, Inspect, Doctor>;
+                             Remove, Inspect, Doctor, Explain>;
 
 struct CommandLine {
   runtime::Roots roots;

@@ -246,7 +246,7 @@ Result<int> Carry(const Run& options, const runtime::Roots& roots) {
   RunDefinition run = TRY(MakeDefinition(options));
   SweepAndWarn(roots);
   std::string what = (run.is_image ? "image " : "task definition ") + options.target;
-  Result<runtime::PreparedTask> task = PrepareRun(run, options.ports, roots);
+  Result<runtime::PreparedTask> task = PrepareRun(run, options, roots);
   if (!task.ok() && run.is_image) return std::move(task).error();
   if (!task.ok()) return std::move(task).error().Context(what);
   for (const std::string& warning : task.value().plan.warnings) PrintWarning(Printable(warning));

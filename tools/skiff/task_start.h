@@ -11,8 +11,11 @@
 namespace skiff::tools {
 
 // A task of a new id, ready for its supervisor.
-Result<runtime::PreparedTask> PrepareRun(const RunDefinition& run,
-                                         const std::vector<runtime::PublishedPortPlan>& ports,
+Result<runtime::PreparedTask> PrepareRun(const RunDefinition& run, const Run& options,
                                          const runtime::Roots& roots);
+
+// The plan alone: nothing is written.
+Result<runtime::TaskPlan> PlanRun(const RunDefinition& run, const Run& options,
+                                  const runtime::Roots& roots);
 
 }  // namespace skiff::tools

@@ -72,5 +72,27 @@ TEST_F(TaskConfinementTest, EnvironmentOfTheImageStaysInTheContainer) {
   EXPECT_EQ(skiff::test::LogBytes(plan, "c0"), "/evil.so\n");
 }
 
+// What --isolation opens and closes, as the kernel tells it.
+TEST_F(TaskConfinementTest, LayersAreSwitchedOneByOne) {
+  TaskPlan plan = installation_->Plan({"grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status; "
+                                       "(echo x > /proc/sys/kernel/domainname)"
+                                       " 2> /dev/null && echo written"},
+                                      NetworkMode::kNone);
+  installation_->Run(plan);
+  EXPECT_EQ(skiff::test::LogBytes(plan, "c0"),
+            "CapEff:\t00000000800405fb\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+  TaskPlan open = installation_->Plan(
+      {"grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status; wc -l < /proc/interrupts"},
+      NetworkMode::kNone);
+  open.containers[0].capabilities = 1;
+  open.containers[0].confinement.no_new_privileges = false;
+  open.containers[0].confinement.seccomp = SeccompChoice::kNone;
+  open.containers[0].confinement.mask_paths = false;
+  installation_->Run(open);
+  std::string log = skiff::test::LogBytes(open, "c0");
+  EXPECT_THAT(log, HasSubstr("CapEff:\t0000000000000001\nNoNewPrivs:\t0\nSeccomp:\t0\n"));
+  EXPECT_THAT(log, Not(HasSubstr("\n0\n")));
+}
+
 }  // namespace
 }  // namespace skiff::runtime

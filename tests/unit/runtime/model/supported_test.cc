@@ -87,7 +87,8 @@ TEST(SupportedTest, WhatCannotBeDoneYetIsRefusedByName) {
       {c + "dnsServers" + no, [](Parts p) { p.container.dns_servers = {"10.0.0.2"}; }},
       {c + "dnsSearchDomains" + no, [](Parts p) { p.container.dns_search_domains = {"x"}; }},
       {c + "extraHosts" + no, [](Parts p) { p.container.extra_hosts.resize(1); }},
-      {c + "dockerSecurityOptions" + no,
+      {c + "dockerSecurityOptions: only no-new-privileges, no-new-privileges:true and "
+           "no-new-privileges:false are supported",
        [](Parts p) { p.container.docker_security_options = {"x"}; }},
       {c + "pseudoTerminal" + no, [](Parts p) { p.container.pseudo_terminal = true; }},
       {c + "healthCheck" + no, [](Parts p) { p.container.health_check.emplace(); }},

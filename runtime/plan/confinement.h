@@ -1,0 +1,39 @@
+// How a container is confined beyond what every container has: what `skiff run --isolation` and
+// dockerSecurityOptions may change, and what the plan says of it. Values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "isolation/capabilities.h"
+#include "isolation/seccomp.h"
+
+namespace skiff::runtime {
+
+enum class SeccompChoice { kDefault, kNone, kProfile };
+
+// What was asked for, of all containers of a task; what is absent keeps its default.
+struct IsolationOptions {
+  SeccompChoice seccomp = SeccompChoice::kDefault;
+  isolation::SeccompProgram seccomp_program;              // of kProfile, compiled for this host
+  uint32_t seccomp_flags = 0;                             // SECCOMP_FILTER_FLAG_*
+  std::string seccomp_source;                             // the profile's file, for people
+  std::optional<isolation::CapabilityMask> capabilities;  // before the definition's add and drop
+  std::optional<bool> no_new_privileges;
+  bool mask_paths = true;
+  bool trace_syscalls = false;
+};
+
+struct ConfinementPlan {
+  SeccompChoice seccomp = SeccompChoice::kDefault;
+  isolation::SeccompProgram seccomp_program;
+  uint32_t seccomp_flags = 0;
+  bool no_new_privileges = true;
+  bool mask_paths = true;
+  // Names of the system calls are collected in syscalls/<container> of the task's directory.
+  bool trace_syscalls = false;
+  bool operator==(const ConfinementPlan&) const = default;
+};
+
+}  // namespace skiff::runtime

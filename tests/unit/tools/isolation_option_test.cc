@@ -1,0 +1,173 @@
+#include "tools/skiff/isolation_option.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "isolation/sys/file.h"
+#include "tests/support/temp_dir.h"
+#include "tools/skiff/command_line.h"
+#include "tools/skiff/exit_status.h"
+#include "tools/skiff/explain.h"
+
+namespace skiff::tools {
+namespace {
+
+using runtime::IsolationOptions;
+using runtime::SeccompChoice;
+using testing::HasSubstr;
+using testing::Not;
+
+IsolationOptions Parsed(const std::string& text) {
+  IsolationOptions options;
+  Result<> parsed = ParseIsolation(text, &options);
+  EXPECT_TRUE(parsed.ok()) << parsed.error().message();
+  return options;
+}
+
+std::string Refusal(const std::string& text) {
+  IsolationOptions options;
+  Result<> parsed = ParseIsolation(text, &options);
+  return parsed.ok() ? "accepted" : parsed.error().message();
+}
+
+TEST(IsolationOptionTest, EachKeySetsItsLayerAndLeavesTheOthers) {
+  IsolationOptions options = Parsed("seccomp=none,caps=none,nnp=off,masked-paths=off");
+  EXPECT_EQ(options.seccomp, SeccompChoice::kNone);
+  EXPECT_EQ(options.capabilities, isolation::CapabilityMask{0});
+  EXPECT_EQ(options.no_new_privileges, false);
+  EXPECT_FALSE(options.mask_paths);
+  IsolationOptions untouched = Parsed("userns=off,landlock=off,pidns=private,seccomp=default");
+  EXPECT_EQ(untouched.seccomp, SeccompChoice::kDefault);
+  EXPECT_FALSE(untouched.capabilities.has_value());
+  EXPECT_FALSE(untouched.no_new_privileges.has_value());
+  EXPECT_TRUE(untouched.mask_paths);
+}
+
+TEST(IsolationOptionTest, CapabilitiesAreWordsWithPlusBetween) {
+  EXPECT_EQ(Parsed("caps=KILL+cap_chown").capabilities, 0b100001U);
+  EXPECT_EQ(Parsed("caps=default").capabilities, isolation::DefaultCapabilities());
+  EXPECT_EQ(Parsed("caps=default+SYS_PTRACE").capabilities,
+            isolation::DefaultCapabilities() | (uint64_t{1} << 19));
+  EXPECT_EQ(*Parsed("caps=all").capabilities & isolation::DefaultCapabilities(),
+            isolation::DefaultCapabilities());
+}
+
+TEST(IsolationOptionTest, WhatIsNotThereIsRefusedByName) {
+  EXPECT_EQ(Refusal("userns=on"), "userns: on is not supported yet");
+  EXPECT_EQ(Refusal("landlock=on"), "landlock: on is not supported yet");
+  EXPECT_EQ(Refusal("pidns=shared"), "pidns: shared is not supported yet");
+  EXPECT_EQ(Refusal("pidns=moon"), "pidns: expected private, got 'moon'");
+  EXPECT_EQ(Refusal("nnp=maybe"), "nnp: expected on or off, got 'maybe'");
+  EXPECT_THAT(Refusal("caps=FLY"), HasSubstr("caps: expected default, none, all or names"));
+  EXPECT_THAT(Refusal("moon=on"), HasSubstr("expected one of seccomp, caps, nnp"));
+  EXPECT_EQ(Refusal("nnp=on,nnp=off"), "nnp: given twice");
+  EXPECT_EQ(Refusal("nnp"), "expected key=value, got 'nnp'");
+  EXPECT_EQ(Refusal(""), "expected key=value, got ''");
+  EXPECT_THAT(Refusal("seccomp=/does/not/exist"), HasSubstr("seccomp: open /does/not/exist: no"));
+  EXPECT_THAT(Refusal("seccomp="), HasSubstr("seccomp: expected default, none or a file"));
+}
+
+TEST(IsolationOptionTest, ProfileIsCompiledAndItsMistakesNamed) {
+  test::TempDir directory;
+  std::string path = directory.path() + "/profile.json";
+  sys::WriteFile(AT_FDCWD, path, R"({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+      {"names": ["read"], "action": "SCMP_ACT_ALLOW"}]})",
+                 0600)
+      .value();
+  IsolationOptions options = Parsed("seccomp=" + path);
+  EXPECT_EQ(options.seccomp, SeccompChoice::kProfile);
+  EXPECT_FALSE(options.seccomp_program.empty());
+  EXPECT_EQ(options.seccomp_source, path);
+  sys::WriteFile(AT_FDCWD, path, R"({"defaultAction": "SCMP_ACT_MOON"})", 0600).value();
+  EXPECT_THAT(Refusal("seccomp=" + path),
+              HasSubstr(path + ": defaultAction: unknown action 'SCMP_ACT_MOON'"));
+}
+
+class ExplainTest : public testing::Test {
+ protected:
+  ExplainTest() : plan_(runtime::TaskId::Parse("0123456789abcdef0123456789abcdef").value()) {}
+
+  void Explained(const std::string& json, const IsolationOptions& options = {}) {
+    runtime::TaskDefinition definition =
+        runtime::ParseTaskDefinition(json, "test").value().definition;
+    runtime::PlanRequest request{.id = plan_.id};
+    request.isolation = options;
+    for (const auto& container : definition.containers) {
+      runtime::PlannedImage image{"sha256:0", {}, {"/layer"}};
+      image.config.entrypoint = {"/entry"};
+      request.images[container.image] = image;
+    }
+    plan_ = MakePlan(definition, request).value();
+    parts_ = ExplainPlan(
+        {&definition, &plan_, &options, false, "cgroup v2", "cgroup v2", "not enforced"});
+  }
+  // "value, value [rule]" of an item of a container.
+  std::string Item(size_t part, const std::string& what) {
+    for (const ExplainedItem& item : parts_.at(part).items) {
+      if (item.what != what) continue;
+      std::string text;
+      for (const std::string& value : item.values) text += (text.empty() ? "" : ", ") + value;
+      return text + " [" + item.rule + "]";
+    }
+    return "(absent)";
+  }
+
+  runtime::TaskPlan plan_;
+  std::vector<ExplainedPart> parts_;
+};
+
+TEST_F(ExplainTest, EveryValueComesWithTheRuleItIsFrom) {
+  Explained(R"({"family": "f", "networkMode": "none", "cpu": "512", "memory": "1024",
+      "containerDefinitions": [{"name": "c", "image": "i", "memory": 64, "cpu": 128,
+        "command": ["x"], "user": "web", "readonlyRootFilesystem": true,
+        "ulimits": [{"name": "core", "softLimit": 0, "hardLimit": -1}],
+        "linuxParameters": {"capabilities": {"drop": ["ALL"]}}}]})");
+  EXPECT_EQ(Item(0, "memory"), "1.0 GiB at most (cgroup v2) [memory]");
+  EXPECT_EQ(Item(0, "cpu"), "50000 us of every 100000 (cgroup v2) [cpu]");
+  EXPECT_EQ(Item(0, "processes"), "4096 at most (not enforced) [default]");
+  EXPECT_THAT(Item(0, "network"), HasSubstr("nothing but loopback [networkMode]"));
+  EXPECT_EQ(Item(1, "program"), "/entry, x [containerDefinitions[0].command]");
+  EXPECT_EQ(Item(1, "user"), "web [containerDefinitions[0].user]");
+  EXPECT_EQ(Item(1, "capabilities"),
+            "none [default, containerDefinitions[0].linuxParameters.capabilities]");
+  EXPECT_EQ(Item(1, "memory"), "64 MiB at most (cgroup v2) [containerDefinitions[0].memory]");
+  EXPECT_EQ(Item(1, "ulimit core"), "0:unlimited [containerDefinitions[0].ulimits]");
+  EXPECT_THAT(Item(1, "root file system"), HasSubstr("read-only"));
+  EXPECT_EQ(Item(1, "no_new_privs"), "on [default]");
+  EXPECT_THAT(Item(1, "seccomp"), HasSubstr("system calls allowed"));
+  EXPECT_THAT(Item(1, "masked paths"), HasSubstr("/proc/kcore"));
+  EXPECT_EQ(Item(1, "namespaces of its own"), "pid, mount, uts, ipc, cgroup [default]");
+}
+
+TEST_F(ExplainTest, WhatTheCommandLineChangedSaysSo) {
+  Explained(R"({"family": "f", "containerDefinitions": [{"name": "c", "image": "i",
+      "memory": 64}]})",
+            Parsed("seccomp=none,caps=KILL,nnp=off,masked-paths=off"));
+  EXPECT_EQ(Item(1, "capabilities"), "KILL [--isolation caps]");
+  EXPECT_EQ(Item(1, "no_new_privs"), "off [--isolation nnp]");
+  EXPECT_EQ(Item(1, "seccomp"), "none: every system call [--isolation seccomp]");
+  EXPECT_EQ(Item(1, "masked paths"), "none [--isolation masked-paths]");
+  std::string text = FormatExplained(parts_);
+  EXPECT_THAT(text, HasSubstr("container c\n"));
+  EXPECT_THAT(text, HasSubstr("off  [--isolation nnp]\n"));
+  std::string json = EncodeExplained(parts_, plan_.warnings);
+  EXPECT_THAT(json, HasSubstr("\"rule\": \"--isolation caps\""));
+  EXPECT_THAT(json, HasSubstr("--isolation nnp=off: set-user-id programs"));
+}
+
+TEST(CommandLineTest, ExplainTakesTheWordsOfRun) {
+  ParsedArguments parsed = ParseArguments(
+      {"explain", "--json", "--isolation", "nnp=off", "-e", "A=1", "nginx", "--", "-g", "x"});
+  ASSERT_TRUE(parsed.command_line.has_value()) << parsed.error;
+  const auto& explain = std::get<Explain>(parsed.command_line->command);
+  EXPECT_TRUE(explain.is_json);
+  EXPECT_EQ(explain.run.isolation.no_new_privileges, false);
+  EXPECT_EQ(explain.run.image.command.size(), 2U);
+  ParsedArguments refused = ParseArguments({"run", "--isolation", "userns=on", "x"});
+  EXPECT_EQ(refused.status, kExitUsage);
+  EXPECT_THAT(refused.error, HasSubstr("--isolation: userns: on is not supported yet"));
+}
+
+}  // namespace
+}  // namespace skiff::tools
