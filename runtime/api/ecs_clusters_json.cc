@@ -1,8 +1,13 @@
 // Clusters.
 #include <algorithm>
+#include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "isolation/base/clock.h"
+#include "runtime/api/active_tasks.h"
+#include "runtime/api/ecs_account_settings.h"
+#include "runtime/api/ecs_cluster_members.h"
 #include "runtime/api/ecs_registry.h"
 #include "runtime/api/ecs_task_service.h"
 #include "runtime/api/limits.h"
@@ -29,9 +34,26 @@ Json TagList(const std::vector<Tag>& tags) {
 }
 
 struct TaskCounts {
-  int running = 0;
-  int pending = 0;
+  int running_fargate = 0;
+  int pending_fargate = 0;
+  int running_ec2 = 0;
+  int pending_ec2 = 0;
+  int running() const { return running_fargate + running_ec2; }
+  int pending() const { return pending_fargate + pending_ec2; }
+  int ec2() const { return running_ec2 + pending_ec2; }
 };
+
+// The default cluster has this host for an instance; another cluster while a task of the launch
+// type EC2 is on it.
+bool HasContainerInstance(std::string_view cluster, int ec2_tasks) {
+  return cluster == "default" || ec2_tasks > 0;
+}
+
+void AddConfiguration(const ClusterRecord& record, Json* cluster) {
+  if (!record.configuration.empty()) {
+    (*cluster)["configuration"] = Json::parse(record.configuration, nullptr, false);
+  }
+}
 
 Json ClusterJson(const ClusterRecord& record, const ControlSettings& settings,
                  const TaskCounts& counts) {
@@ -40,34 +62,44 @@ Json ClusterJson(const ClusterRecord& record, const ControlSettings& settings,
     strategy.push_back(
         {{"capacityProvider", item.name}, {"weight", item.weight}, {"base", item.base}});
   }
-  return {{"clusterArn", ClusterArn(settings, record.name)},
-          {"clusterName", record.name},
-          {"status", record.is_active ? "ACTIVE" : "INACTIVE"},
-          {"registeredContainerInstancesCount", 0},
-          {"runningTasksCount", counts.running},
-          {"pendingTasksCount", counts.pending},
-          {"activeServicesCount", 0},
-          {"statistics", Json::array()},
-          {"tags", Json::array()},
-          {"settings", Json::array()},
-          {"capacityProviders", record.capacity_providers},
-          {"defaultCapacityProviderStrategy", std::move(strategy)}};
+  Json cluster = {{"clusterArn", ClusterArn(settings, record.name)},
+                  {"clusterName", record.name},
+                  {"status", record.is_active ? "ACTIVE" : "INACTIVE"},
+                  {"registeredContainerInstancesCount",
+                   HasContainerInstance(record.name, counts.ec2()) ? 1 : 0},
+                  {"runningTasksCount", counts.running()},
+                  {"pendingTasksCount", counts.pending()},
+                  {"activeServicesCount", 0},
+                  {"statistics", Json::array()},
+                  {"tags", Json::array()},
+                  {"settings", Json::array()},
+                  {"capacityProviders", record.capacity_providers},
+                  {"defaultCapacityProviderStrategy", std::move(strategy)}};
+  if (!record.service_connect.empty()) {
+    cluster["serviceConnectDefaults"] = {{"namespace", record.service_connect}};
+  }
+  return cluster;
 }
 
-// What ECS itself counts by launch type; no services run here, and nothing on instances.
+// What ECS itself counts by launch type; no services run here.
 Json StatisticsOf(const TaskCounts& counts) {
   Json list = Json::array();
   auto add = [&](const char* name, int value) {
     list.push_back({{"name", name}, {"value", std::to_string(value)}});
   };
-  add("runningEC2TasksCount", 0);
-  add("runningFargateTasksCount", counts.running);
-  add("pendingEC2TasksCount", 0);
-  add("pendingFargateTasksCount", counts.pending);
+  add("runningEC2TasksCount", counts.running_ec2);
+  add("runningFargateTasksCount", counts.running_fargate);
+  add("pendingEC2TasksCount", counts.pending_ec2);
+  add("pendingFargateTasksCount", counts.pending_fargate);
+  for (const char* service : {"activeEC2ServiceCount", "activeFargateServiceCount",
+                              "drainingEC2ServiceCount", "drainingFargateServiceCount"}) {
+    add(service, 0);
+  }
   return list;
 }
 
 Json SettingsOf(const ClusterRecord& record) {
+  if (record.settings.empty()) return {{{"name", "containerInsights"}, {"value", "disabled"}}};
   Json list = Json::array();
   for (const KeyValue& setting : record.settings) {
     list.push_back({{"name", setting.name}, {"value", setting.value}});
@@ -75,30 +107,38 @@ Json SettingsOf(const ClusterRecord& record) {
   return list;
 }
 
-Result<TaskCounts> CountTasks(Store& store, const std::vector<std::string>& ids) {
-  TaskCounts counts;
-  for (const std::string& id : ids) {
-    std::optional<StoredRecord> stored = TRY(store.Get(keys::kTasks + id));
-    if (!stored) continue;
-    Result<TaskRecord> task = DecodeTask(stored->value);
-    if (!task.ok()) continue;
-    TaskStatus status = task.value().observed.last_status;
-    if (status == TaskStatus::kRunning) ++counts.running;
-    if (status < TaskStatus::kRunning) ++counts.pending;
-  }
-  return counts;
+// What the calls that change a cluster show of it: everything.
+Json WholeClusterJson(const ClusterRecord& record, const ControlSettings& settings,
+                      const TaskCounts& counts) {
+  Json cluster = ClusterJson(record, settings, counts);
+  cluster["tags"] = TagList(record.tags);
+  cluster["settings"] = SettingsOf(record);
+  AddConfiguration(record, &cluster);
+  return cluster;
 }
 
-// What this version would lose is refused.
-Result<> RefuseWhatHasNoEffect(const JsonCursor& input) {
-  for (const char* member : {"configuration", "serviceConnectDefaults", "capacityProviders",
-                             "defaultCapacityProviderStrategy", "settings"}) {
-    std::optional<JsonCursor> found = TRY(input.Find(member));
-    if (!found || (found->IsArray() && found->value().empty())) continue;
-    return Error(Code::kUnavailable, std::string(member) + ": not offered in this version")
-        .WithKind("UnsupportedFeatureException");
+void Count(const TaskRecord& task, TaskCounts* counts) {
+  bool is_ec2 = task.launch_type == "EC2";
+  TaskStatus status = task.observed.last_status;
+  if (status == TaskStatus::kRunning) ++(is_ec2 ? counts->running_ec2 : counts->running_fargate);
+  if (status < TaskStatus::kRunning) ++(is_ec2 ? counts->pending_ec2 : counts->pending_fargate);
+}
+
+// Of every cluster that has an active task; one walk for however many are asked about.
+struct ActiveTasks {
+  std::map<std::string, TaskCounts> counts;
+  TaskCounts Of(const std::string& cluster) const {
+    auto found = counts.find(cluster);
+    return found == counts.end() ? TaskCounts() : found->second;
   }
-  return {};
+  bool Any(const std::string& cluster) const { return counts.contains(cluster); }
+};
+
+Result<ActiveTasks> CountTasks(Store& store) {
+  ActiveTasks active;
+  TRY(VisitActiveTasks(store,
+                       [&](const TaskRecord& task) { Count(task, &active.counts[task.cluster]); }));
+  return active;
 }
 
 }  // namespace
@@ -123,7 +163,10 @@ Result<std::string> EcsRegistry::CreateCluster(const Call& call) {
         "Identifiers can contain only letters, numbers, hyphens, and "
         "underscores, up to 255 of them: clusterName");
   }
-  TRY(RefuseWhatHasNoEffect(call.input));
+  TRY(RefuseUnknown(call.input, {"capacityProviders", "clusterName", "configuration",
+                                 "defaultCapacityProviderStrategy", "serviceConnectDefaults",
+                                 "settings", "tags"}));
+  ClusterMembers members = TRY(ReadClusterMembers(call.input));
   std::vector<Tag> tags = TRY(ReadTags(call.input));
   std::optional<StoredCluster> found = TRY(FindCluster(name));
   ClusterRecord record;
@@ -133,29 +176,15 @@ Result<std::string> EcsRegistry::CreateCluster(const Call& call) {
     record.name = name;
     record.tags = tags;
     record.created_at = WallNanoseconds();
+    std::string insights =
+        TRY(EffectiveAccountSetting(store_, call.caller.arn, settings_, "containerInsights"));
+    record.settings = {{"containerInsights", std::move(insights)}};
+    TRY(ApplyMembers(members, &record));
     uint64_t expected = found ? found->version : 0;
     TRY(store_.Commit({{keys::Cluster(name), Encode(record), expected}}, Durability::kAccepted));
   }
-  Json cluster = ClusterJson(record, settings_, {});
-  cluster["tags"] = TagList(record.tags);
-  return EncodeJson({{"cluster", std::move(cluster)}});
-}
-
-Result<std::vector<std::string>> EcsRegistry::ActiveTasksOf(const std::string& cluster) {
-  std::vector<std::string> ids;
-  RangeRequest request{.prefix = keys::kActive, .after = "", .limit = kMaxEntriesScanned};
-  for (;;) {
-    std::vector<StoredRecord> batch = TRY(store_.Range(request));
-    for (const StoredRecord& entry : batch) {
-      std::string id = entry.key.substr(request.prefix.size());
-      std::optional<StoredRecord> stored = TRY(store_.Get(keys::kTasks + id));
-      if (!stored) continue;
-      Result<TaskRecord> task = DecodeTask(stored->value);
-      if (task.ok() && task.value().cluster == cluster) ids.push_back(id);
-    }
-    if (batch.size() < request.limit) return ids;
-    request.after = batch.back().key;
-  }
+  ActiveTasks active = TRY(CountTasks(store_));
+  return EncodeJson({{"cluster", WholeClusterJson(record, settings_, active.Of(name))}});
 }
 
 Result<std::string> EcsRegistry::DescribeClusters(const Call& call) {
@@ -164,7 +193,17 @@ Result<std::string> EcsRegistry::DescribeClusters(const Call& call) {
   auto includes = [&](const char* what) {
     return std::find(include.begin(), include.end(), what) != include.end();
   };
+  for (const std::string& what : include) {
+    constexpr std::array kWords = {"ATTACHMENTS", "CONFIGURATIONS", "SETTINGS", "STATISTICS",
+                                   "TAGS"};
+    if (std::find(kWords.begin(), kWords.end(), what) == kWords.end()) {
+      return InvalidParameter("include: \"" + what +
+                              "\" is none of ATTACHMENTS, CONFIGURATIONS, SETTINGS, STATISTICS, "
+                              "TAGS");
+    }
+  }
   if (names.empty()) names.emplace_back("default");
+  ActiveTasks active = TRY(CountTasks(store_));
   if (names.size() > kMaxDescribedTasks) return InvalidParameter("clusters: at most 100");
   Json clusters = Json::array();
   Json failures = Json::array();
@@ -180,11 +219,11 @@ Result<std::string> EcsRegistry::DescribeClusters(const Call& call) {
           {{"arn", is_arn ? given : ClusterArn(settings_, name)}, {"reason", "MISSING"}});
       continue;
     }
-    std::vector<std::string> active = TRY(ActiveTasksOf(name));
-    TaskCounts counts = TRY(CountTasks(store_, active));
+    TaskCounts counts = active.Of(name);
     Json cluster = ClusterJson(found->record, settings_, counts);
     if (includes("TAGS")) cluster["tags"] = TagList(found->record.tags);
     if (includes("SETTINGS")) cluster["settings"] = SettingsOf(found->record);
+    if (includes("CONFIGURATIONS")) AddConfiguration(found->record, &cluster);
     if (includes("STATISTICS")) cluster["statistics"] = StatisticsOf(counts);
     clusters.push_back(std::move(cluster));
   }
@@ -223,8 +262,8 @@ Result<std::string> EcsRegistry::DeleteCluster(const Call& call) {
   if (!found || !found->record.is_active) {
     return Error(Code::kNotFound, "Cluster not found.").WithKind("ClusterNotFoundException");
   }
-  std::vector<std::string> active = TRY(ActiveTasksOf(name));
-  if (!active.empty()) {
+  ActiveTasks active = TRY(CountTasks(store_));
+  if (active.Any(name)) {
     return Error(Code::kConflict, "The Cluster cannot be deleted while Tasks are active.")
         .WithKind("ClusterContainsTasksException");
   }
@@ -233,6 +272,41 @@ Result<std::string> EcsRegistry::DeleteCluster(const Call& call) {
   TRY(store_.Commit({{keys::Cluster(name), Encode(record), found->version}},
                     Durability::kAccepted));
   return EncodeJson({{"cluster", ClusterJson(record, settings_, {})}});
+}
+
+Result<std::string> EcsRegistry::ChangeCluster(
+    const Call& call, const std::function<Result<>(ClusterRecord&)>& edit) {
+  std::string name = TRY(ClusterName(call.input, settings_));
+  std::optional<StoredCluster> found = TRY(FindCluster(name));
+  if (!found || !found->record.is_active) {
+    return Error(Code::kNotFound, "Cluster not found.").WithKind("ClusterNotFoundException");
+  }
+  ClusterRecord before = found->record;
+  TRY(edit(found->record));
+  if (before != found->record) {
+    TRY(store_.Commit({{keys::Cluster(name), Encode(found->record), found->version}},
+                      Durability::kAccepted));
+  }
+  ActiveTasks active = TRY(CountTasks(store_));
+  return EncodeJson({{"cluster", WholeClusterJson(found->record, settings_, active.Of(name))}});
+}
+
+Result<std::string> EcsRegistry::UpdateCluster(const Call& call) {
+  TRY(RefuseUnknown(call.input,
+                    {"cluster", "configuration", "serviceConnectDefaults", "settings"}));
+  TRY(call.input.Get("cluster"));
+  ClusterMembers members = TRY(ReadClusterMembers(call.input));
+  return ChangeCluster(
+      call, [&](ClusterRecord& record) -> Result<> { return ApplyMembers(members, &record); });
+}
+
+Result<std::string> EcsRegistry::UpdateClusterSettings(const Call& call) {
+  TRY(RefuseUnknown(call.input, {"cluster", "settings"}));
+  TRY(call.input.Get("cluster"));
+  TRY(call.input.Get("settings"));
+  ClusterMembers members = TRY(ReadClusterMembers(call.input));
+  return ChangeCluster(
+      call, [&](ClusterRecord& record) -> Result<> { return ApplyMembers(members, &record); });
 }
 
 std::vector<std::string> EcsRegistry::ClusterArnOf(const Call& call,

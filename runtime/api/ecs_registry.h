@@ -24,6 +24,10 @@ class EcsRegistry {
   // The table's operations must not outlive this.
   void AddTo(OperationTable& table);
 
+  // Takes away the task definitions whose deletion was asked for an hour ago and that no active
+  // task uses. Any thread.
+  Result<> RemoveDeletedDefinitions(int64_t now_wall_ns);
+
  private:
   struct StoredCluster {
     ClusterRecord record;
@@ -38,12 +42,19 @@ class EcsRegistry {
   Result<std::string> DescribeClusters(const Call& call);
   Result<std::string> ListClusters(const Call& call);
   Result<std::string> DeleteCluster(const Call& call);
+  Result<std::string> UpdateCluster(const Call& call);
+  Result<std::string> UpdateClusterSettings(const Call& call);
+  Result<std::string> PutClusterCapacityProviders(const Call& call);
+  Result<std::string> DescribeCapacityProviders(const Call& call);
+  // Commits what `edit` makes of the cluster that the input names; answers with the cluster.
+  Result<std::string> ChangeCluster(const Call& call,
+                                    const std::function<Result<>(ClusterRecord&)>& edit);
   Result<std::optional<StoredCluster>> FindCluster(const std::string& name);
-  Result<std::vector<std::string>> ActiveTasksOf(const std::string& cluster);
 
   Result<std::string> RegisterTaskDefinition(const Call& call);
   Result<std::string> DescribeTaskDefinition(const Call& call);
   Result<std::string> DeregisterTaskDefinition(const Call& call);
+  Result<std::string> DeleteTaskDefinitions(const Call& call);
   Result<std::string> ListTaskDefinitions(const Call& call);
   Result<std::string> ListTaskDefinitionFamilies(const Call& call);
   Result<StoredDefinition> FindRevision(const std::string& reference);

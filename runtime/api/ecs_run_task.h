@@ -41,6 +41,13 @@ struct RunTaskRequest {
 // Types, words and limits; every parameter that this version cannot honour is refused.
 Result<RunTaskRequest> ReadRunTask(const JsonCursor& input);
 
+// A list of capacity providers as `member` of the input has it.
+Result<std::vector<CapacityProviderItem>> ReadStrategy(const JsonCursor& input,
+                                                       std::string_view member);
+// Every provider belongs to the cluster, one item may have a base, and the weights say something.
+Result<> CheckStrategy(const std::vector<CapacityProviderItem>& strategy,
+                       const ClusterRecord& cluster);
+
 // Where one task goes.
 struct Launch {
   std::string launch_type;        // "FARGATE", "EC2"; "" when a capacity provider was named

@@ -59,24 +59,6 @@ Result<std::string> ReadWord(const JsonCursor& input, std::string_view name,
   return InvalidParameter(std::string(name) + ": \"" + *word + "\" is none of " + list);
 }
 
-Result<std::vector<CapacityProviderItem>> ReadStrategy(const JsonCursor& input) {
-  std::vector<JsonCursor> elements = TRY(input.FindElements("capacityProviderStrategy"));
-  if (elements.size() > kMaxStrategyItems) {
-    return InvalidParameter("capacityProviderStrategy: has more than " +
-                            std::to_string(kMaxStrategyItems) + " items");
-  }
-  std::vector<CapacityProviderItem> items;
-  for (const JsonCursor& element : elements) {
-    CapacityProviderItem item;
-    JsonCursor name = TRY(element.Get("capacityProvider"));
-    item.name = TRY(name.String());
-    item.weight = TRY(IntegerIn(element, "weight", 0, 0, kMaxStrategyWeight));
-    item.base = TRY(IntegerIn(element, "base", 0, 0, kMaxStrategyBase));
-    items.push_back(std::move(item));
-  }
-  return items;
-}
-
 Result<std::optional<NetworkRequest>> ReadNetwork(const JsonCursor& input) {
   std::optional<JsonCursor> outer = TRY(input.Find("networkConfiguration"));
   if (!outer) return std::optional<NetworkRequest>();
@@ -200,6 +182,25 @@ Result<> ReadOverrides(const JsonCursor& input, RunTaskRequest& request) {
 
 }  // namespace
 
+Result<std::vector<CapacityProviderItem>> ReadStrategy(const JsonCursor& input,
+                                                       std::string_view member) {
+  std::vector<JsonCursor> elements = TRY(input.FindElements(member));
+  if (elements.size() > kMaxStrategyItems) {
+    return InvalidParameter(std::string(member) + ": has more than " +
+                            std::to_string(kMaxStrategyItems) + " items");
+  }
+  std::vector<CapacityProviderItem> items;
+  for (const JsonCursor& element : elements) {
+    CapacityProviderItem item;
+    JsonCursor name = TRY(element.Get("capacityProvider"));
+    item.name = TRY(name.String());
+    item.weight = TRY(IntegerIn(element, "weight", 0, 0, kMaxStrategyWeight));
+    item.base = TRY(IntegerIn(element, "base", 0, 0, kMaxStrategyBase));
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
 Result<RunTaskRequest> ReadRunTask(const JsonCursor& input) {
   TRY(RefuseUnknownMembers(input));
   TRY(RefuseNotOffered(input));
@@ -211,7 +212,7 @@ Result<RunTaskRequest> ReadRunTask(const JsonCursor& input) {
   }
   TRY(ReadWords(input, request));
   TRY(ReadOverrides(input, request));
-  request.strategy = TRY(ReadStrategy(input));
+  request.strategy = TRY(ReadStrategy(input, "capacityProviderStrategy"));
   request.network = TRY(ReadNetwork(input));
   request.tags = TRY(ReadTags(input));
   request.started_by = TRY(ReadStartedBy(input));

@@ -11,31 +11,6 @@
 namespace skiff::runtime::api {
 namespace {
 
-Result<> CheckStrategy(const std::vector<CapacityProviderItem>& strategy,
-                       const ClusterRecord& cluster) {
-  const std::vector<std::string>& known = cluster.capacity_providers;
-  int64_t weights = 0;
-  int with_base = 0;
-  for (const CapacityProviderItem& item : strategy) {
-    if (std::find(known.begin(), known.end(), item.name) == known.end()) {
-      return InvalidParameter(
-          "The specified capacity provider strategy cannot contain a capacity provider that is "
-          "not associated with the cluster: " +
-          item.name);
-    }
-    weights += item.weight;
-    with_base += item.base > 0 ? 1 : 0;
-  }
-  if (with_base > 1) {
-    return InvalidParameter("capacityProviderStrategy: only one item may have a base");
-  }
-  // A single item without a weight leaves no doubt.
-  if (weights == 0 && strategy.size() > 1) {
-    return InvalidParameter("capacityProviderStrategy: no item has a weight above 0");
-  }
-  return {};
-}
-
 // The item that is furthest behind its part: first those with an unmet base, then by weight.
 size_t NextItem(const std::vector<CapacityProviderItem>& strategy,
                 const std::vector<int64_t>& given) {
@@ -87,6 +62,31 @@ Result<> CheckSubnets(const NetworkRequest& network) {
 }
 
 }  // namespace
+
+Result<> CheckStrategy(const std::vector<CapacityProviderItem>& strategy,
+                       const ClusterRecord& cluster) {
+  const std::vector<std::string>& known = cluster.capacity_providers;
+  int64_t weights = 0;
+  int with_base = 0;
+  for (const CapacityProviderItem& item : strategy) {
+    if (std::find(known.begin(), known.end(), item.name) == known.end()) {
+      return InvalidParameter(
+          "The specified capacity provider strategy cannot contain a capacity provider that is "
+          "not associated with the cluster: " +
+          item.name);
+    }
+    weights += item.weight;
+    with_base += item.base > 0 ? 1 : 0;
+  }
+  if (with_base > 1) {
+    return InvalidParameter("capacityProviderStrategy: only one item may have a base");
+  }
+  // A single item without a weight leaves no doubt.
+  if (weights == 0 && strategy.size() > 1) {
+    return InvalidParameter("capacityProviderStrategy: no item has a weight above 0");
+  }
+  return {};
+}
 
 Result<std::vector<Launch>> ChooseLaunches(const RunTaskRequest& request,
                                            const ClusterRecord& cluster,

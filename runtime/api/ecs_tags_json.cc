@@ -183,6 +183,11 @@ void EcsRegistry::AddTo(OperationTable& table) {
   add("DescribeClusters", &EcsRegistry::DescribeClusters);
   add("ListClusters", &EcsRegistry::ListClusters);
   add("DeleteCluster", &EcsRegistry::DeleteCluster, cluster);
+  add("UpdateCluster", &EcsRegistry::UpdateCluster, cluster);
+  add("UpdateClusterSettings", &EcsRegistry::UpdateClusterSettings, cluster);
+  add("PutClusterCapacityProviders", &EcsRegistry::PutClusterCapacityProviders, cluster);
+  add("DescribeCapacityProviders", &EcsRegistry::DescribeCapacityProviders);
+  add("DeleteTaskDefinitions", &EcsRegistry::DeleteTaskDefinitions);
   add("RegisterTaskDefinition", &EcsRegistry::RegisterTaskDefinition);
   add("DescribeTaskDefinition", &EcsRegistry::DescribeTaskDefinition);
   add("DeregisterTaskDefinition", &EcsRegistry::DeregisterTaskDefinition);

@@ -1,10 +1,13 @@
 // Task definitions.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "isolation/base/clock.h"
 #include "isolation/base/log.h"
+#include "runtime/api/active_tasks.h"
 #include "runtime/api/ecs_registry.h"
+#include "runtime/api/ecs_requires_attributes.h"
 #include "runtime/api/ecs_task_service.h"
 #include "runtime/api/limits.h"
 #include "runtime/api/task_definition_ref.h"
@@ -74,6 +77,10 @@ Json DefinitionJson(const TaskDefinitionRecord& record, const ControlSettings& s
   out["revision"] = record.revision;
   out["status"] = StatusText(record.status);
   out["compatibilities"] = CompatibilitiesOf(record.definition);
+  out["requiresAttributes"] = Json::array();
+  for (const std::string& name : RequiredAttributes(record.definition)) {
+    out["requiresAttributes"].push_back({{"name", name}});
+  }
   out["registeredAt"] = Seconds(record.registered_at);
   out["registeredBy"] = record.registered_by;
   if (record.deregistered_at) out["deregisteredAt"] = Seconds(*record.deregistered_at);
@@ -193,6 +200,63 @@ Result<std::string> EcsRegistry::DeregisterTaskDefinition(const Call& call) {
     TRY(store_.Commit({{key, Encode(found.record), found.version}}, Durability::kAccepted));
   }
   return EncodeJson({{"taskDefinition", DefinitionJson(found.record, settings_)}});
+}
+
+// Like ECS: a revision must have been deregistered, and keeps the status DELETE_IN_PROGRESS until
+// it is taken away.
+Result<std::string> EcsRegistry::DeleteTaskDefinitions(const Call& call) {
+  TRY(RefuseUnknown(call.input, {"taskDefinitions"}));
+  JsonCursor list = TRY(call.input.Get("taskDefinitions"));
+  std::vector<std::string> references = TRY(list.Strings());
+  if (references.empty() || references.size() > kMaxDeletedDefinitions) {
+    return InvalidParameter("taskDefinitions: between 1 and 10 can be deleted at a time");
+  }
+  Json answer = {{"taskDefinitions", Json::array()}, {"failures", Json::array()}};
+  for (const std::string& reference : references) {
+    if (reference.find(':') == std::string::npos) {
+      return InvalidParameter("taskDefinitions: " + reference +
+                              ": a revision is needed: family:revision");
+    }
+    Result<StoredDefinition> found = FindRevision(reference);
+    if (!found.ok()) {
+      answer["failures"].push_back({{"arn", reference}, {"reason", "MISSING"}});
+      continue;
+    }
+    TaskDefinitionRecord& record = found.value().record;
+    if (record.status == Status::kActive) {
+      answer["failures"].push_back(
+          {{"arn", TaskDefinitionArn(settings_, record.definition.family, record.revision)},
+           {"reason",
+            "The specified task definition is still in ACTIVE status. Please deregister the "
+            "target and try again."}});
+      continue;
+    }
+    if (record.status == Status::kInactive) {
+      record.status = Status::kDeleteInProgress;
+      record.delete_requested_at = WallNanoseconds();
+      std::string key = keys::TaskDefinition(record.definition.family, record.revision);
+      TRY(store_.Commit({{key, Encode(record), found.value().version}}, Durability::kAccepted));
+    }
+    answer["taskDefinitions"].push_back(DefinitionJson(record, settings_));
+  }
+  return EncodeJson(answer);
+}
+
+Result<> EcsRegistry::RemoveDeletedDefinitions(int64_t now_wall_ns) {
+  std::set<std::string> used;
+  TRY(VisitActiveTasks(store_, [&](const TaskRecord& task) {
+    used.insert(keys::TaskDefinition(task.family, task.revision));
+  }));
+  constexpr int64_t kLife = std::chrono::nanoseconds(kDeletedDefinitionLife).count();
+  std::vector<TaskDefinitionRecord> records = TRY(AllOf(""));
+  for (const TaskDefinitionRecord& record : records) {
+    std::string key = keys::TaskDefinition(record.definition.family, record.revision);
+    bool is_due = record.status == Status::kDeleteInProgress && record.delete_requested_at &&
+                  *record.delete_requested_at + kLife <= now_wall_ns;
+    if (!is_due || used.contains(key)) continue;
+    TRY(store_.Commit({{key, std::nullopt, std::nullopt}}, Durability::kStatus));
+  }
+  return {};
 }
 
 // Of one family, or of all for "": by family and revision.

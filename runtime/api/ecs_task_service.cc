@@ -146,6 +146,11 @@ Result<std::string> ClusterName(const JsonCursor& input, const ControlSettings& 
 }
 
 Result<ClusterRecord> TaskService::FindCluster(const JsonCursor& input) {
+  return FindActiveCluster(store, input, settings);
+}
+
+Result<ClusterRecord> FindActiveCluster(Store& store, const JsonCursor& input,
+                                        const ControlSettings& settings) {
   std::string name = TRY(ClusterName(input, settings));
   std::string key = keys::Cluster(name);
   std::optional<StoredRecord> stored = TRY(store.Get(key));

@@ -85,6 +85,10 @@ Result<std::vector<std::string>> TaskIdsIn(const JsonCursor& input, const std::s
 // "default" of "default", "" or the cluster's ARN; ClusterNotFoundException for what can be none.
 Result<std::string> ClusterName(const JsonCursor& input, const ControlSettings& settings);
 
+// The cluster that input's `cluster` names; ClusterNotFoundException unless it is ACTIVE.
+Result<ClusterRecord> FindActiveCluster(Store& store, const JsonCursor& input,
+                                        const ControlSettings& settings);
+
 // {"arn": ..., "reason": ...}
 struct Failure {
   std::string arn;

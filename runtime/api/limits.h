@@ -32,9 +32,14 @@ inline constexpr size_t kMaxClientTokenBytes = 16 << 10;
 inline constexpr size_t kTokensLookedAt = 2;
 
 inline constexpr size_t kMaxIdentifierLength = 255;  // ECS
-inline constexpr size_t kMaxTags = 50;               // ECS: of one resource
-inline constexpr size_t kMaxTagKey = 128;            // ECS
-inline constexpr size_t kMaxTagValue = 256;          // ECS
+inline constexpr size_t kMaxNamespaceLength = 1024;
+inline constexpr size_t kMaxDeletedDefinitions = 10;  // ECS: of one DeleteTaskDefinitions
+inline constexpr size_t kMaxAttributes = 10;          // ECS: of one target, and of one call
+inline constexpr size_t kMaxAttributeText = 128;      // ECS: name and value
+inline constexpr std::chrono::hours kDeletedDefinitionLife{1};
+inline constexpr size_t kMaxTags = 50;       // ECS: of one resource
+inline constexpr size_t kMaxTagKey = 128;    // ECS
+inline constexpr size_t kMaxTagValue = 256;  // ECS
 
 // The gate's.
 inline constexpr std::chrono::minutes kMaxClockSkew{15};        // AWS

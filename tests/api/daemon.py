@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -59,7 +60,8 @@ class Daemon:
         return {"SKIFF_DATA_ROOT": str(self.data), "SKIFF_RUN_ROOT": str(self.run)}
 
     def start(self, *flags):
-        """Returns when the daemon says it is ready (sd_notify)."""
+        """Returns when the daemon says it is ready (sd_notify). Callers are checked against the
+        keys unless the flags have --anonymous."""
         notify = self.folder / "notify.sock"
         notify.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
@@ -67,18 +69,26 @@ class Daemon:
             ready.settimeout(READY_SECONDS)
             command = [BIN / "skiffd", "--listen", f"127.0.0.1:{self.port}"]
             command += ["--data-root", self.data, "--run-root", self.run]
-            command += ["--keys", self.keys, *flags]
+            command += flags if "--anonymous" in flags else ["--keys", self.keys, *flags]
             with open(self.folder / "skiffd.log", "ab") as log:
                 self.process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     env={**os.environ, "NOTIFY_SOCKET": str(notify)},
                 )
-            try:
-                said = ready.recv(4096)
-            except TimeoutError:
-                raise AssertionError(f"skiffd is not ready:\n{self.log()}") from None
+            said = self._await_notice(ready)
             if b"READY=1" not in said:
                 raise AssertionError(f"skiffd said {said}:\n{self.log()}")
+
+    def _await_notice(self, ready):
+        """What it notifies first; a daemon that ends before that has said why in its log."""
+        ended = os.pidfd_open(self.process.pid)
+        try:
+            seen, _, _ = select.select([ready, ended], [], [], READY_SECONDS)
+        finally:
+            os.close(ended)
+        if ready not in seen:
+            raise AssertionError(f"skiffd is not ready:\n{self.log()}")
+        return ready.recv(4096)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

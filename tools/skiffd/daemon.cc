@@ -8,6 +8,7 @@
 #include <chrono>
 #include <thread>
 
+#include "isolation/base/clock.h"
 #include "isolation/base/log.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/process.h"
@@ -107,6 +108,11 @@ Result<> Daemon::MakeRouter() {
   tasks_->AddTo(ecs);
   registry_ = std::make_unique<runtime::api::EcsRegistry>(*store_, options_.settings);
   registry_->AddTo(ecs);
+  host_ = std::make_unique<runtime::api::EcsHost>(*store_, options_.settings);
+  host_->AddTo(ecs);
+  account_settings_ =
+      std::make_unique<runtime::api::EcsAccountSettings>(*store_, options_.settings);
+  account_settings_->AddTo(ecs);
   ecs.not_offered.assign(std::begin(runtime::api::kEcsNotOffered),
                          std::end(runtime::api::kEcsNotOffered));
   std::vector<OperationTable> tables;
@@ -123,6 +129,7 @@ Result<> Daemon::MakeRouter() {
 Result<> Daemon::Reset() {
   TRY(agent_->Reset());
   tasks_->Forget();
+  host_->Forget();
   TRY(sys::RemoveTree(AT_FDCWD, EventsDirectory(options_)));
   Log(LogLevel::kInfo, "reset: everything is empty");
   return {};
@@ -132,6 +139,8 @@ Result<> Daemon::Reset() {
 Result<> Daemon::WaitForSignal() {
   for (;;) {
     LogFailure(logs_->ApplyRetention().Context("log retention"));
+    LogFailure(registry_->RemoveDeletedDefinitions(WallNanoseconds())
+                   .Context("deleted task definitions"));
     bool is_told = TRY(sys::PollReadable(signals_.get(), kRetentionInterval));
     if (is_told) return {};
   }

@@ -11,6 +11,8 @@
 #include "isolation/base/unique_fd.h"
 #include "networking/http/server.h"
 #include "runtime/agent/agent.h"
+#include "runtime/api/ecs_account_settings.h"
+#include "runtime/api/ecs_host.h"
 #include "runtime/api/ecs_registry.h"
 #include "runtime/api/ecs_tasks.h"
 #include "runtime/api/logs.h"
@@ -45,6 +47,8 @@ class Daemon {
   std::unique_ptr<runtime::Agent> agent_;
   std::unique_ptr<runtime::api::TaskOperations> tasks_;
   std::unique_ptr<runtime::api::EcsRegistry> registry_;
+  std::unique_ptr<runtime::api::EcsHost> host_;
+  std::unique_ptr<runtime::api::EcsAccountSettings> account_settings_;
   std::unique_ptr<runtime::api::LogsService> logs_;
   std::unique_ptr<runtime::api::Router> router_;
   std::unique_ptr<networking::http::Server> server_;

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "isolation/base/clock.h"
 #include "runtime/api/ecs_registry.h"
 #include "tests/unit/runtime/api/ecs_test_service.h"
 
@@ -54,7 +55,7 @@ TEST_F(RegistryTest, ClustersAreDescribedWithWhatWasAskedForAndFailures) {
                      {"include", {"STATISTICS"}}});
   ASSERT_EQ(answer["clusters"].size(), 1U);
   EXPECT_EQ(answer["clusters"][0]["pendingTasksCount"], 1);
-  EXPECT_EQ(answer["clusters"][0]["statistics"].size(), 4U);
+  EXPECT_EQ(answer["clusters"][0]["statistics"].size(), 8U);
   ASSERT_EQ(answer["failures"].size(), 2U);
   EXPECT_EQ(answer["failures"][0],
             json({{"arn", std::string(kArn) + "cluster/gone"}, {"reason", "MISSING"}}));
@@ -66,8 +67,8 @@ TEST_F(RegistryTest, ClustersAreDescribedWithWhatWasAskedForAndFailures) {
 TEST_F(RegistryTest, WhatAClusterCannotKeepIsRefused) {
   EXPECT_THAT(Refusal("CreateCluster", {{"clusterName", "a/b"}}),
               HasSubstr("InvalidParameterException"));
-  EXPECT_THAT(Refusal("CreateCluster", {{"serviceConnectDefaults", {{"namespace", "n"}}}}),
-              HasSubstr("UnsupportedFeatureException: serviceConnectDefaults"));
+  EXPECT_THAT(Refusal("CreateCluster", {{"clusterName", "b"}, {"capacityProviders", {"MINE"}}}),
+              HasSubstr("The specified capacity provider MINE was not found."));
 }
 
 TEST_F(RegistryTest, ADefinitionIsKeptWholeEvenIfItCannotRunHereYet) {
@@ -81,6 +82,25 @@ TEST_F(RegistryTest, ADefinitionIsKeptWholeEvenIfItCannotRunHereYet) {
   EXPECT_EQ(kept["networkMode"], "bridge");
   EXPECT_THAT(Refusal("RunTask", {{"taskDefinition", "linked"}, {"launchType", "EC2"}}),
               HasSubstr("ClientException: networkMode: bridge is not supported"));
+}
+
+TEST_F(RegistryTest, ADeletedDefinitionGoesAfterAnHourUnlessATaskUsesIt) {
+  constexpr int64_t kHour = 3'600'000'000'000;
+  Ask("RunTask",
+      {{"taskDefinition", "web"},
+       {"networkConfiguration", {{"awsvpcConfiguration", {{"subnets", {"subnet-default"}}}}}}});
+  PutDefinition(kWeb, 2);
+  for (const char* name : {"web:1", "web:2"}) {
+    Ask("DeregisterTaskDefinition", {{"taskDefinition", name}});
+    Ask("DeleteTaskDefinitions", {{"taskDefinitions", {name}}});
+  }
+  auto deleted = [&] {
+    return Ask("ListTaskDefinitions", {{"status", "DELETE_IN_PROGRESS"}})["taskDefinitionArns"];
+  };
+  ASSERT_TRUE(registry_.RemoveDeletedDefinitions(WallNanoseconds()).ok());
+  EXPECT_EQ(deleted().size(), 2U);
+  ASSERT_TRUE(registry_.RemoveDeletedDefinitions(WallNanoseconds() + kHour).ok());
+  EXPECT_EQ(deleted(), json({std::string(kArn) + "task-definition/web:1"}));
 }
 
 TEST_F(RegistryTest, RevisionsCountUpAndAreNeverGivenTwice) {
