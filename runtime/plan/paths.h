@@ -14,6 +14,7 @@
 //       etc/hosts, resolv.conf, hostname    bound into the containers
 //       containers/<name>/upper, work       the writable layer
 //       logs/<name>/                  runtime/logs/segment.h
+//       syscalls/<name>               of a traced container: isolation/seccomp_trace.h
 //     logs/<task id>/<name>/            logs that outlive the task: log streams own them
 //   <run root>                        /run/skiff: gone after a reboot
 //     tasks/<task id>/control.sock    runtime/supervisor/control.h
@@ -44,6 +45,9 @@ struct Roots {
   // Of a container whose log outlives its task.
   std::string KeptLogDirectory(const TaskId& id, const std::string& container) const {
     return data + "/logs/" + id.text() + "/" + container;
+  }
+  std::string TracedCallsDirectory(const TaskId& id) const {
+    return TaskDirectory(id) + "/syscalls";
   }
   std::string RunDirectory(const TaskId& id) const { return run + "/tasks/" + id.text(); }
   std::string ControlSocket(const TaskId& id) const { return RunDirectory(id) + "/control.sock"; }

@@ -94,6 +94,21 @@ Result<isolation::ContainerSpec> Container::MakeSpec(int root_mount) {
   return spec;
 }
 
+Result<isolation::Launched> Container::Launch(const isolation::ContainerSpec& spec,
+                                              isolation::LaunchFailure* failure) {
+  if (!plan_->confinement.trace_syscalls) return isolation::Launch(spec, &*cgroup_, failure);
+  trace_ = TRY(isolation::SeccompTrace::Create());
+  return trace_->LaunchTraced(spec, &*cgroup_, failure);
+}
+
+// For `skiff trace-syscalls`.
+Result<> Container::KeepTrace() {
+  std::string directory = context_->plan->roots.TracedCallsDirectory(context_->plan->id);
+  TRY(sys::MakeDirectories(directory, 0700));
+  return sys::WriteFile(AT_FDCWD, directory + "/" + plan_->name,
+                        EncodeTracedCalls(trace_->Finish()));
+}
+
 Result<StartedContainer> Container::Start(isolation::LaunchFailure* failure) {
   StartedContainer started;
   int64_t last = MonotonicNanoseconds();
@@ -114,7 +129,7 @@ Result<StartedContainer> Container::Start(isolation::LaunchFailure* failure) {
   });
   isolation::ContainerSpec spec = TRY(MakeSpec(root.get()));
   mark("prepare");
-  isolation::Launched launched = TRY(isolation::Launch(spec, &*cgroup_, failure));
+  isolation::Launched launched = TRY(Launch(spec, failure));
   for (size_t step = 0; step < static_cast<size_t>(isolation::LaunchStep::kDone); ++step) {
     started.steps.emplace_back(isolation::LaunchStepName(static_cast<isolation::LaunchStep>(step)),
                                launched.step_nanoseconds[step]);
@@ -153,6 +168,11 @@ void Container::OnPidfd(int /*result*/, unsigned /*flags*/) {
   if (is_kill_pending_) context_->loop->Cancel(stop_timeout_);
   // Processes that joined the cgroup from outside the pid namespace do not die with its init.
   cgroup_->Kill().Ignore();
+  if (trace_) {
+    Result<> kept = KeepTrace();
+    if (!kept.ok()) Log(LogLevel::kError, kept.error().message());
+    trace_.reset();
+  }
   if (logs_ && !is_drained_) logs_->Drain(kDrainTimeout);
   observer_.on_exit(*this, ended);
 }

@@ -12,6 +12,7 @@
 
 #include "isolation/cgroup.h"
 #include "isolation/launch.h"
+#include "isolation/seccomp_trace.h"
 #include "isolation/sys/event_loop.h"
 #include "runtime/logs/log_writer.h"
 #include "runtime/model/event.h"
@@ -72,6 +73,9 @@ class Container {
   Result<> OpenStreams();
   Result<isolation::ContainerSpec> MakeSpec(int root_mount);
   Result<> SetSeccomp(isolation::ContainerSpec* spec);
+  Result<isolation::Launched> Launch(const isolation::ContainerSpec& spec,
+                                     isolation::LaunchFailure* failure);
+  Result<> KeepTrace();
   ContainerExit DescribeExit(const sys::ExitStatus& status) const;
 
   const ContainerPlan* plan_;
@@ -79,6 +83,7 @@ class Container {
   Observer observer_;
   std::string directory_;  // tasks/<id>/containers/<name>
   isolation::SeccompProgram seccomp_;
+  std::unique_ptr<isolation::SeccompTrace> trace_;  // null: not traced
   std::optional<isolation::Cgroup> cgroup_;
   std::unique_ptr<LogWriter> logs_;
   UniqueFd stream_ends_[3];  // what the process gets as 0, 1, 2

@@ -99,6 +99,7 @@ struct Commands {
   Inspect inspect;
   Doctor doctor;
   Explain explain;
+  TraceSyscalls trace;
   std::optional<Command> chosen;
 };
 
@@ -180,6 +181,18 @@ void AddExplain(CLI::App* program, Commands* all) {
   app->add_flag("--json", all->explain.is_json, "One JSON document");
 }
 
+void AddTraceSyscalls(CLI::App* program, Commands* all) {
+  TraceSyscalls* trace = &all->trace;
+  CLI::App* app =
+      AddCommand(program, all, trace, "trace-syscalls",
+                 "Run once, and write a seccomp profile of what was used", kTraceFooter);
+  AddTarget(app, &trace->run);
+  AddImageRunFlags(app, &trace->run);
+  app->add_option("-o,--output", trace->output, "The profile's file")
+      ->type_name("FILE")
+      ->capture_default_str();
+}
+
 void AddRun(CLI::App* program, Commands* all) {
   Run* run = &all->run;
   CLI::App* app =
@@ -256,6 +269,7 @@ std::vector<std::string> TakeCommand(std::vector<std::string>* arguments) {
 // What the command runs, or would run; null when it runs nothing.
 Run* RunOf(Command* command) {
   if (Explain* explain = std::get_if<Explain>(command)) return &explain->run;
+  if (TraceSyscalls* trace = std::get_if<TraceSyscalls>(command)) return &trace->run;
   return std::get_if<Run>(command);
 }
 
@@ -289,6 +303,7 @@ ParsedArguments ParseArguments(std::vector<std::string> arguments) {
   AddRoots(&program, &line.roots);
   AddRun(&program, &all);
   AddExplain(&program, &all);
+  AddTraceSyscalls(&program, &all);
   AddTaskCommands(&program, &all);
   AddImageCommands(&program, &all);
   CLI::App* doctor = AddCommand(&program, &all, &all.doctor, "doctor",
@@ -302,7 +317,7 @@ ParsedArguments ParseArguments(std::vector<std::string> arguments) {
   }
   Run* run = RunOf(&*all.chosen);
   if (!command.empty() && run == nullptr) {
-    return Refused("only run and explain take a command after --");
+    return Refused("only run, explain and trace-syscalls take a command after --");
   }
   if (run != nullptr) run->image.command = std::move(command);
   line.roots.data = Normal(line.roots.data);

@@ -19,6 +19,7 @@ Result<int> Carry(const Remove& options, const runtime::Roots& roots);
 Result<int> Carry(const Inspect& options, const runtime::Roots& roots);
 Result<int> Carry(const Doctor& options, const runtime::Roots& roots);
 Result<int> Carry(const Explain& options, const runtime::Roots& roots);
+Result<int> Carry(const TraceSyscalls& options, const runtime::Roots& roots);
 
 constexpr const char* NameOf(const ImageImport&) { return "image import"; }
 constexpr const char* NameOf(const ImageList&) { return "image list"; }
@@ -32,5 +33,6 @@ constexpr const char* NameOf(const Remove&) { return "rm"; }
 constexpr const char* NameOf(const Inspect&) { return "inspect"; }
 constexpr const char* NameOf(const Doctor&) { return "doctor"; }
 constexpr const char* NameOf(const Explain&) { return "explain"; }
+constexpr const char* NameOf(const TraceSyscalls&) { return "trace-syscalls"; }
 
 }  // namespace skiff::tools

@@ -61,6 +61,17 @@ inline constexpr const char* kExplainFooter =
     "  skiff explain web.json\n"
     "  skiff explain --json --isolation seccomp=none,caps=none nginx";
 
+inline constexpr const char* kTraceFooter =
+    "Runs TARGET as skiff run does in the foreground, under its usual confinement, and collects "
+    "the\n"
+    "system calls of all containers: let them do all that they will ever do. The profile allows "
+    "just\n"
+    "these, in OCI's JSON. Every call takes longer while it is collected.\n"
+    "\n"
+    "Example:\n"
+    "  skiff trace-syscalls -o nginx-seccomp.json nginx\n"
+    "  skiff run --isolation seccomp=nginx-seccomp.json nginx";
+
 inline constexpr const char* kPsFooter =
     "Examples:\n"
     "  skiff ps\n"

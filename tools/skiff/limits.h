@@ -11,6 +11,7 @@ namespace skiff::tools {
 inline constexpr size_t kMinIdPrefix = 4;  // digits that name a task
 inline constexpr size_t kShortIdDigits = 8;
 inline constexpr Bytes kMaxSeccompProfile = Bytes::MiB(1);
+inline constexpr Bytes kMaxTracedCalls = Bytes::KiB(64);
 // How often who waits for a task asks whether its supervisor still lives.
 inline constexpr std::chrono::milliseconds kLivenessInterval{1000};
 

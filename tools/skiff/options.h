@@ -63,6 +63,12 @@ struct Explain {
   bool is_json = false;
 };
 
+// Runs like `skiff run` in the foreground, and writes a profile of the calls that were made.
+struct TraceSyscalls {
+  Run run;
+  std::string output = "seccomp.json";
+};
+
 struct Ps {
   bool is_all = false;
   bool is_json = false;
@@ -93,7 +99,7 @@ struct Doctor {
 };
 
 using Command = std::variant<ImageImport, ImageList, ImageInspect, ImageRemove, Run, Ps, Logs, Stop,
-                             Remove, Inspect, Doctor, Explain>;
+                             Remove, Inspect, Doctor, Explain, TraceSyscalls>;
 
 struct CommandLine {
   runtime::Roots roots;

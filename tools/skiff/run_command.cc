@@ -14,6 +14,7 @@
 #include "tools/skiff/log_printer.h"
 #include "tools/skiff/records.h"
 #include "tools/skiff/run_definition.h"
+#include "tools/skiff/run_session.h"
 #include "tools/skiff/task_start.h"
 #include "tools/skiff/task_watch.h"
 #include "tools/skiff/terminal.h"
@@ -212,7 +213,8 @@ void Forget(const TaskRecord& record) {
   if (!removed.ok()) PrintWarning("record of the task kept: " + removed.error().message());
 }
 
-Result<int> RunInForeground(Session session, const Run& options, bool is_image) {
+Result<int> RunInForeground(Session session, const Run& options, bool is_image,
+                            const LookAtEnd& look) {
   LogPrinterOptions logs;
   logs.with_names = !is_image;
   Result<> followed = session.Follow(std::move(logs));
@@ -221,7 +223,9 @@ Result<int> RunInForeground(Session session, const Run& options, bool is_image) 
   }
   int status = StatusOf(session);
   PrintEnd(session.record(), is_image && status == 0);
+  Result<> looked = look ? look(session.record()) : Result<>();
   if (!options.keep) Forget(session.record());
+  TRY(std::move(looked));
   if (!followed.ok()) return std::move(followed).error();
   return status;
 }
@@ -243,6 +247,10 @@ Result<int> RunDetached(Session session) {
 }  // namespace
 
 Result<int> Carry(const Run& options, const runtime::Roots& roots) {
+  return RunTask(options, roots, nullptr);
+}
+
+Result<int> RunTask(const Run& options, const runtime::Roots& roots, const LookAtEnd& look) {
   RunDefinition run = TRY(MakeDefinition(options));
   SweepAndWarn(roots);
   std::string what = (run.is_image ? "image " : "task definition ") + options.target;
@@ -252,7 +260,7 @@ Result<int> Carry(const Run& options, const runtime::Roots& roots) {
   for (const std::string& warning : task.value().plan.warnings) PrintWarning(Printable(warning));
   Session session = TRY(Start(std::move(task).value()));
   if (options.is_detached) return RunDetached(std::move(session));
-  return RunInForeground(std::move(session), options, run.is_image);
+  return RunInForeground(std::move(session), options, run.is_image, look);
 }
 
 }  // namespace skiff::tools

@@ -5,15 +5,20 @@
 
 #include <filesystem>
 
+#include "isolation/oci/seccomp.h"
+#include "isolation/seccomp_trace.h"
 #include "isolation/sys/file.h"
 #include "tests/support/capability.h"
 #include "tests/support/supervised_task.h"
+#include "tools/skiff/syscall_profile.h"
 
 namespace skiff::runtime {
 namespace {
 
 using skiff::test::Installation;
+using testing::Contains;
 using testing::HasSubstr;
+using testing::IsSupersetOf;
 using testing::Not;
 
 class TaskConfinementTest : public testing::Test {
@@ -92,6 +97,38 @@ TEST_F(TaskConfinementTest, LayersAreSwitchedOneByOne) {
   std::string log = skiff::test::LogBytes(open, "c0");
   EXPECT_THAT(log, HasSubstr("CapEff:\t0000000000000001\nNoNewPrivs:\t0\nSeccomp:\t0\n"));
   EXPECT_THAT(log, Not(HasSubstr("\n0\n")));
+}
+
+// What a task was seen to call is enough for it the next time, and nothing else is.
+TEST_F(TaskConfinementTest, TracedCallsMakeAProfileThatHolds) {
+  const std::string work = "echo one; ls / > /dev/null; (echo two); mkdir /made && echo three";
+  TaskPlan traced = installation_->Plan({work}, NetworkMode::kNone);
+  traced.containers[0].confinement.trace_syscalls = true;
+  installation_->Run(traced);
+  EXPECT_EQ(skiff::test::LogBytes(traced, "c0"), "one\ntwo\nthree\n");
+  std::string path = traced.roots.TracedCallsDirectory(traced.id) + "/c0";
+  isolation::TracedCalls calls =
+      isolation::DecodeTracedCalls(sys::ReadFile(AT_FDCWD, path).value()).value();
+  EXPECT_THAT(calls.names, IsSupersetOf({"execve", "mkdir", "getdents64", "exit_group", "write"}));
+  // Those of the set-up before the program are not the program's.
+  for (const char* call : {"mount", "pivot_root", "move_mount", "capset", "sethostname", "rmdir"}) {
+    EXPECT_THAT(calls.names, Not(Contains(call)));
+  }
+
+  auto run = [&](const isolation::TracedCalls& allowed, const std::string& script) {
+    std::string profile = tools::EncodeSyscallProfile(allowed);
+    TaskPlan plan = installation_->Plan({script}, NetworkMode::kNone);
+    plan.containers[0].confinement.seccomp = SeccompChoice::kProfile;
+    plan.containers[0].confinement.seccomp_program =
+        isolation::oci::CompileSeccomp(isolation::oci::ParseSeccompProfile(profile).value())
+            .value();
+    installation_->Run(plan);
+    return skiff::test::LogBytes(plan, "c0");
+  };
+  EXPECT_EQ(run(calls, work), "one\ntwo\nthree\n");
+  EXPECT_THAT(run(calls, "rmdir /tmp"), HasSubstr("Function not implemented"));
+  calls.names.erase("mkdir");
+  EXPECT_THAT(run(calls, work), HasSubstr("one\ntwo\nmkdir: can't create directory '/made': Fun"));
 }
 
 }  // namespace

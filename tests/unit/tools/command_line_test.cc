@@ -119,7 +119,8 @@ TEST(CommandLineTest, WrongUsageNamesTheArgument) {
               HasSubstr("--cpu: expected CPU units"));
   EXPECT_THAT(UsageError({"run", "--network", "bridge", "x"}), HasSubstr("awsvpc, host or none"));
   EXPECT_THAT(UsageError({"logs", "--tail", "-1", "3f2a"}), HasSubstr("--tail"));
-  EXPECT_THAT(UsageError({"ps", "--", "x"}), HasSubstr("only run and explain take a command"));
+  EXPECT_THAT(UsageError({"ps", "--", "x"}),
+              HasSubstr("only run, explain and trace-syscalls take a command"));
 }
 
 TEST(CommandLineTest, EveryCommandHasHelpWithAnExample) {

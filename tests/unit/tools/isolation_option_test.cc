@@ -4,11 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "isolation/oci/seccomp.h"
 #include "isolation/sys/file.h"
 #include "tests/support/temp_dir.h"
 #include "tools/skiff/command_line.h"
 #include "tools/skiff/exit_status.h"
 #include "tools/skiff/explain.h"
+#include "tools/skiff/syscall_profile.h"
 
 namespace skiff::tools {
 namespace {
@@ -154,6 +156,39 @@ TEST_F(ExplainTest, WhatTheCommandLineChangedSaysSo) {
   std::string json = EncodeExplained(parts_, plan_.warnings);
   EXPECT_THAT(json, HasSubstr("\"rule\": \"--isolation caps\""));
   EXPECT_THAT(json, HasSubstr("--isolation nnp=off: set-user-id programs"));
+}
+
+TEST(SyscallProfileTest, CallsDecidedByAnArgumentStaySo) {
+  isolation::TracedCalls calls;
+  calls.names = {"read", "clone", "socket", "socketpair", "personality"};
+  calls.socket_families = {2, 16};
+  calls.netlink_protocols = {0};
+  std::string text = EncodeSyscallProfile(calls);
+  auto profile = isolation::oci::ParseSeccompProfile(text);
+  ASSERT_TRUE(profile.ok()) << profile.error().message();
+  EXPECT_TRUE(isolation::oci::CompileSeccomp(profile.value()).ok());
+  const auto& rules = profile.value().rules;
+  EXPECT_THAT(rules.at(0).names, testing::IsSupersetOf({"read", "execve", "exit_group"}));
+  for (const char* call : {"clone", "socket", "socketpair", "personality"}) {
+    EXPECT_THAT(rules.at(0).names, Not(testing::Contains(call)));
+  }
+  // clone, AF_INET, AF_NETLINK with its protocol, the pair, five personalities
+  ASSERT_EQ(rules.size(), 10U);
+  EXPECT_EQ(rules[1].arguments.at(0).value, 0x7e020000U);
+  EXPECT_EQ(rules[2].arguments.at(0).value, 2U);
+  EXPECT_EQ(rules[3].arguments.at(1).value, 0U);
+  EXPECT_EQ(rules[4].names.at(0), "socketpair");
+}
+
+TEST(SyscallProfileTest, TracedCallsComeBackFromTheirFile) {
+  isolation::TracedCalls calls;
+  calls.names = {"read", "write"};
+  calls.socket_families = {1};
+  calls.netlink_protocols = {15};
+  EXPECT_EQ(isolation::DecodeTracedCalls(EncodeTracedCalls(calls)).value(), calls);
+  for (const char* odd : {"call", "call ", "socket x", "moon 1"}) {
+    EXPECT_THAT(isolation::DecodeTracedCalls(odd).error().message(), HasSubstr("odd line")) << odd;
+  }
 }
 
 TEST(CommandLineTest, ExplainTakesTheWordsOfRun) {
