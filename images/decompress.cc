@@ -93,6 +93,24 @@ class ZstdDecoder : public Decoder {
   }
 
   Result<std::string_view> Decode(std::string_view* input) override {
+    if (is_between_frames_) {
+      bool is_begun = TRY(BeginFrame(input));
+      if (!is_begun) return std::string_view();
+    }
+    return Feed(input);
+  }
+
+  Result<> End() const override {
+    if (is_between_frames_ && magic_.empty()) return {};
+    return Error(Code::kInvalid, "zstd: ends in the middle of the data");
+  }
+
+ private:
+  struct Free {
+    void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+  };
+
+  Result<std::string_view> Feed(std::string_view* input) {
     ZSTD_inBuffer in{input->data(), input->size(), 0};
     ZSTD_outBuffer out{buffer_.get(), kSourceChunk, 0};
     size_t code = ZSTD_decompressStream(context_.get(), &out, &in);
@@ -104,17 +122,28 @@ class ZstdDecoder : public Decoder {
     return std::string_view(buffer_.get(), out.pos);
   }
 
-  Result<> End() const override {
-    if (is_between_frames_) return {};
-    return Error(Code::kInvalid, "zstd: ends in the middle of the data");
+  // Takes the frame's first bytes, which may come in pieces. The library would take a frame of its
+  // formats before 1.0, whose decoders are old and unlooked after.
+  Result<bool> BeginFrame(std::string_view* input) {
+    size_t missing = std::min(kMagicSize - magic_.size(), input->size());
+    magic_ += input->substr(0, missing);
+    input->remove_prefix(missing);
+    if (magic_.size() < kMagicSize) return false;
+    Result<Compression> format = DetectCompression(magic_);
+    if (!format.ok() || format.value() != Compression::kZstd) {
+      return Error(Code::kInvalid, "zstd: what follows a frame is no frame");
+    }
+    std::string magic = std::exchange(magic_, {});
+    std::string_view rest = magic;
+    TRY(Feed(&rest));
+    is_between_frames_ = false;
+    return true;
   }
 
- private:
-  struct Free {
-    void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
-  };
+  static constexpr size_t kMagicSize = 4;
   std::unique_ptr<ZSTD_DCtx, Free> context_;
-  bool is_between_frames_ = false;
+  std::string magic_;  // of the frame to come, as far as it was there
+  bool is_between_frames_ = true;
 };
 
 std::unique_ptr<Decoder> MakeDecoder(Compression compression) {

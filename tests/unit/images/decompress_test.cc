@@ -49,6 +49,18 @@ TEST(DecompressTest, ConcatenatedMembersAndFramesAreOneStream) {
   }
 }
 
+// libzstd reads what its versions before 1.0 wrote, with decoders of that time.
+TEST(DecompressTest, FramesOfZstdsOldFormatsAreRefusedBehindOthersToo) {
+  for (char version = '\x22'; version <= '\x27'; ++version) {
+    std::string old = std::string(1, version) + "\xb5\x2f\xfd";
+    for (size_t piece : {size_t{16}, SIZE_MAX}) {
+      Result<std::string> plain = Decompress(Zstd("x") + old + std::string(20, '\0'), piece);
+      ASSERT_FALSE(plain.ok());
+      EXPECT_THAT(plain.error().message(), HasSubstr("zstd: what follows a frame is no frame"));
+    }
+  }
+}
+
 TEST(DecompressTest, EmptyStreamsAreEmpty) {
   EXPECT_EQ(Decompress("").value(), "");
   EXPECT_EQ(Decompress(Gzip("")).value(), "");
