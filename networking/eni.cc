@@ -77,6 +77,7 @@ Result<> DetachEni(const std::string& host_interface) {
 }
 
 Result<> SetLoopbackUp(int netns) {
+  TRY(sys::InNetworkNamespace(netns, WriteSettings));
   Netlink inside = TRY(sys::InNetworkNamespace(netns, [] { return Netlink::Open(); }));
   return inside.SetUp("lo");
 }
