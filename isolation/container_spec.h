@@ -97,6 +97,7 @@ struct ContainerSpec {
 
   int standard_fds[3] = {-1, -1, -1};  // borrowed: become 0, 1, 2
   bool new_session = true;
+  bool new_keyring = true;  // a session keyring of its own: keyrings have no namespace
 };
 
 // The mounts, devices and paths every ordinary container has: /proc, /dev and its nodes, /dev/pts,

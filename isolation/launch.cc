@@ -209,6 +209,7 @@ Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup
   plan_.domainname = Keep(spec.domainname);
   plan_.domainname_size = spec.domainname.size();
   plan_.new_session = spec.new_session;
+  plan_.new_keyring = spec.new_keyring;
   std::copy(std::begin(spec.standard_fds), std::end(spec.standard_fds), plan_.standard_fds);
   plan_.working_directory = Keep(spec.working_directory);
   plan_.rlimits = rlimits_.data();

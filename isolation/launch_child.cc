@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/keyctl.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
@@ -432,6 +433,12 @@ bool Child::SetIdentity() {
     return false;
   if (plan_.domainname_size > 0 && setdomainname(plan_.domainname, plan_.domainname_size) != 0)
     return false;
+  // Its keys, and what programs leave in it, would be the supervisor's and every container's
+  // (CVE-2016-0728 began there). A kernel without keys has nothing to share.
+  bool has_keyring = !plan_.new_keyring ||
+                     syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) >= 0 ||
+                     errno == ENOSYS;
+  if (!has_keyring) return false;
   return !plan_.new_session || setsid() >= 0 || errno == EPERM;  // EPERM: already a leader
 }
 

@@ -93,6 +93,7 @@ struct ChildPlan {
   const char* domainname;
   size_t domainname_size;
   bool new_session;
+  bool new_keyring;
   int standard_fds[3];
   const char* working_directory;
 

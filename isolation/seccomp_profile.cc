@@ -149,7 +149,6 @@ constexpr const char* kMemory[] = {
     "pkey_free",
     "pkey_mprotect",
     "remap_file_pages",
-    "process_madvise",
     "process_mrelease",
     "map_shadow_stack",
     "get_mempolicy",
@@ -189,7 +188,6 @@ constexpr const char* kProcesses[] = {
     "ioprio_get",
     "ioprio_set",
     "kill",
-    "pidfd_getfd",
     "pidfd_open",
     "pidfd_send_signal",
     "prctl",
@@ -388,7 +386,8 @@ constexpr const char* kKernelAttackSurface[] = {
     "quotactl",    "quotactl_fd",
 };
 // One process looking into another.
-constexpr const char* kDebugging[] = {"kcmp", "process_vm_readv", "process_vm_writev", "ptrace"};
+constexpr const char* kDebugging[] = {
+    "kcmp", "pidfd_getfd", "process_madvise", "process_vm_readv", "process_vm_writev", "ptrace"};
 constexpr const char* kKeyrings[] = {"add_key", "keyctl", "request_key"};
 constexpr const char* kMachine[] = {
     "acct",

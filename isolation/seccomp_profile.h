@@ -36,6 +36,6 @@ std::span<const SeccompValue> DeniedCloneFlags();         // clone: EPERM with a
 std::span<const SeccompValue> AllowedPersonalities();     // personality: others ENOSYS
 
 // Changes when the tables or the conditions in seccomp.cc change; part of the cache's file name.
-inline constexpr int kSeccompProfileVersion = 2;
+inline constexpr int kSeccompProfileVersion = 3;
 
 }  // namespace skiff::isolation

@@ -165,6 +165,30 @@ _REDIS = Layer(
     steps=("linker_cache",),
 )
 
+_POSTGRES = Layer(
+    name="postgres",
+    packages=("postgresql-15",),
+    without=("postgresql-common", "postgresql-client-common"),
+    users=(User("postgres", 999, "/data"),),
+    directories=(Directory("data", 0o700, 999), Directory("run/postgresql", 0o755, 999)),
+    files=(
+        File(
+            "usr/local/bin/postgres-task",
+            "#!/bin/sh\n"
+            "# The first start makes the cluster; anybody in the task's network may connect.\n"
+            "set -eu\n"
+            "bin=/usr/lib/postgresql/15/bin\n"
+            "if [ ! -s /data/PG_VERSION ]; then\n"
+            "  $bin/initdb --pgdata=/data --auth=trust --encoding=UTF8 --locale=C.UTF-8\n"
+            "  echo 'host all all all trust' >> /data/pg_hba.conf\n"
+            "fi\n"
+            "exec $bin/postgres -D /data -c listen_addresses='*' \"$@\"\n",
+            0o755,
+        ),
+    ),
+    steps=("linker_cache",),
+)
+
 _PYTHON = Layer(
     name="python",
     packages=("python3",),
@@ -237,6 +261,19 @@ IMAGES = {
         "the node JavaScript runtime",
         (_DEBIAN, _NODE),
         {"Env": [PATH], "Cmd": ["node"]},
+    ),
+    "postgres": Image(
+        "PostgreSQL server on port 5432, as user postgres, with its data in /data",
+        (_DEBIAN, _POSTGRES),
+        {
+            "Env": [PATH, "LANG=C.UTF-8"],
+            "Entrypoint": ["postgres-task"],
+            "ExposedPorts": {"5432/tcp": {}},
+            "StopSignal": "SIGINT",
+            "User": "postgres",
+            "Volumes": {"/data": {}},
+            "WorkingDir": "/data",
+        },
     ),
     "python": Image(
         "python3 with its standard library and CA certificates",

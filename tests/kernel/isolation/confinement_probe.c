@@ -8,11 +8,13 @@
  *   probe write PATH...  opens files for writing
  *   probe walk PATH...   opens every file below for writing: those that open
  *   probe ids            real and effective user
+ *   probe keyring NAME   adds a key of that name to the session keyring, unless it is there
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -56,6 +58,8 @@ static void calls(void) {
   TRY_CALL(process_vm_readv, 1, 0, 0, 0, 0, 0);
   TRY_CALL(process_vm_writev, 1, 0, 0, 0, 0, 0);
   TRY_CALL(kcmp, 0, 0, 0, 0, 0);
+  TRY_CALL(pidfd_getfd, none, 0, 0);
+  TRY_CALL(process_madvise, none, 0, 0, 0, 0);
   TRY_CALL(open_by_handle_at, none, 0, 0);
   TRY_CALL(init_module, 0, 0, 0);
   TRY_CALL(finit_module, none, 0, 0);
@@ -151,6 +155,12 @@ int main(int argc, char** argv) {
   }
   for (int i = 2; i < argc && strcmp(what, "walk") == 0; ++i) {
     nftw(argv[i], try_file, 64, FTW_PHYS | FTW_ACTIONRETVAL);
+  }
+  if (argc > 2 && strcmp(what, "keyring") == 0) {
+    const int session = KEY_SPEC_SESSION_KEYRING;
+    long found = syscall(SYS_keyctl, KEYCTL_SEARCH, session, "user", argv[2], 0);
+    printf("%s\n", found >= 0 ? "found" : strerrorname_np(errno));
+    tell("added", syscall(SYS_add_key, "user", argv[2], "x", 1, session));
   }
   if (strcmp(what, "ids") == 0) printf("%u %u\n", getuid(), geteuid());
   return 0;

@@ -2,6 +2,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/keyctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <map>
@@ -186,6 +189,21 @@ TEST_F(ConfinementTest, MaskIsTheKernelsNullDeviceWhateverTheImageHas) {
   std::erase_if(spec_.mounts, [](const MountSpec& mount) { return mount.target == "/dev"; });
   spec_.devices.clear();
   EXPECT_THAT(Shell("true"), HasSubstr("not started: "));
+}
+
+// CVE-2016-0728 and its like: keyrings have no namespace, so what one container keeps in an
+// inherited session keyring is in the next one's reach, and in the host's.
+TEST_F(ConfinementTest, SessionKeyringIsItsOwn) {
+  // One that is there to be inherited.
+  long before = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+  if (before < 0 && errno == ENOSYS) GTEST_SKIP() << "this kernel has no keys";
+  spec_.seccomp = nullptr;  // it would refuse the question
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(Run({"/bin/probe", "keyring", "skiff-test"}), "ENOKEY\nadded ok\n") << round;
+  }
+  EXPECT_EQ(syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", "skiff-test", 0),
+            -1);
+  EXPECT_EQ(syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 1), before);
 }
 
 // CVE-2024-21626: a descriptor left open leads to the host.

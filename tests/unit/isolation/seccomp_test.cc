@@ -101,7 +101,7 @@ TEST(SeccompTest, DefaultProfileAllowsAtMost340Calls) {
     size_t least = DefaultSeccompAllowedCount({.architecture = architecture});
     EXPECT_LE(most, 340U);
     EXPECT_GE(least, 200U);
-    EXPECT_EQ(most - least, 4U);
+    EXPECT_EQ(most - least, 6U);
     RecordProperty("allowed-" + std::to_string(architecture), static_cast<int>(least));
   }
 }
@@ -236,7 +236,8 @@ TEST(SeccompTest, ForeignArchitecturesAreRefused) {
 
 TEST(SeccompTest, DebuggingNeedsItsOption) {
   Profile profile(AUDIT_ARCH_X86_64, true);
-  for (const char* call : {"ptrace", "process_vm_readv", "process_vm_writev", "kcmp"}) {
+  for (const char* call : {"ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd",
+                           "process_madvise"}) {
     EXPECT_EQ(profile.Ask(call), kAllowed) << call;
   }
   EXPECT_EQ(profile.Ask("bpf"), EPERM);
