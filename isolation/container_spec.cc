@@ -44,7 +44,9 @@ void AddStandardFilesystems(ContainerSpec* spec) {
                     {"/dev/stdout", "/proc/self/fd/1"},
                     {"/dev/stderr", "/proc/self/fd/2"},
                     {"/dev/ptmx", "pts/ptmx"}};
-  spec->readonly_paths = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+  // dynamic_debug: what the whole machine's kernel logs, and no capability is asked for.
+  spec->readonly_paths = {"/proc/bus", "/proc/dynamic_debug", "/proc/fs",
+                          "/proc/irq", "/proc/sys",           "/proc/sysrq-trigger"};
   spec->masked_paths = {"/proc/acpi",        "/proc/asound",  "/proc/interrupts",
                         "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",
                         "/proc/sched_debug", "/proc/scsi",    "/proc/timer_list",

@@ -77,6 +77,17 @@ TEST_F(TaskConfinementTest, EnvironmentOfTheImageStaysInTheContainer) {
   EXPECT_EQ(skiff::test::LogBytes(plan, "c0"), "/evil.so\n");
 }
 
+// CVE-2020-15257: an abstract socket of the runtime is in reach of containers in the host's
+// network.
+TEST_F(TaskConfinementTest, NoAbstractSocketOfOursIsInTheHostsNetwork) {
+  TaskPlan plan = installation_->Plan({"cat /proc/net/unix"}, NetworkMode::kHost);
+  installation_->Run(plan);
+  std::string sockets = skiff::test::LogBytes(plan, "c0");
+  EXPECT_THAT(sockets, HasSubstr("Path"));
+  EXPECT_THAT(sockets, Not(HasSubstr("@skiff")));
+  EXPECT_THAT(sockets, Not(HasSubstr("@" + plan.roots.run)));
+}
+
 // What --isolation opens and closes, as the kernel tells it.
 TEST_F(TaskConfinementTest, LayersAreSwitchedOneByOne) {
   TaskPlan plan = installation_->Plan({"grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status; "
