@@ -92,6 +92,9 @@ class CgroupHost {
   Result<Cgroup> Create(const std::string& path, const CgroupLimits& limits,
                         std::vector<std::string>* warnings) const;
 
+  // A group that is there already.
+  Result<Cgroup> Open(const std::string& path) const { return OpenGroup(path); }
+
   // Kills what runs in the group or below, waits, and removes the groups in every hierarchy. Absent
   // is fine.
   Result<> Remove(const std::string& path) const;

@@ -74,10 +74,10 @@ Result<> Agent::Loop() {
   loop_ = TRY(sys::EventLoop::Create());
   own_thread_ = std::this_thread::get_id();
   loop_->Read(wake_fd_.get(), &wake_count_, sizeof(wake_count_), on_wake_);
-  watch_ = store_.WatchPrefix(keys::kTasks, [this](const std::vector<std::string>& keys) {
+  watch_ = store_.WatchPrefix(keys::kTasks, [this](const Store::Changes& changes) {
     if (std::this_thread::get_id() == own_thread_) return;  // what it wrote itself it knows
     std::lock_guard lock(mutex_);
-    changed_keys_.insert(changed_keys_.end(), keys.begin(), keys.end());
+    for (const RecordWrite* change : changes) changed_keys_.push_back(change->key);
     Wake();
   });
   TRY(FindActive());
@@ -287,10 +287,13 @@ Result<> Agent::Finish(const TaskId& id, Active& task, StopCode code, const std:
   stopped.wall_ns = WallNanoseconds();
   stopped.stop_code = code;
   stopped.reason = reason;
-  return Change(id, task, Durability::kAccepted, [&](TaskRecord& record) {
+  Task before = task.record->observed;
+  TRY(Change(id, task, Durability::kAccepted, [&](TaskRecord& record) {
     stopped.number = record.observed.last_event + 1;
     Apply(record.observed, stopped);
-  });
+  }));
+  metrics_.Note(before, task.record->observed, task.record->created_at, {});
+  return {};
 }
 
 // Looks for what an earlier daemon left of the task: a supervisor at work, a start that got as far
@@ -350,10 +353,13 @@ Result<> Agent::Refresh(const TaskId& id, Active& task) {
   if (events.empty()) return {};
   followed.LetGo();
   bool is_over = events.back().type == EventType::kTaskStopped;
-  return Change(id, task, is_over ? Durability::kAccepted : Durability::kStatus,
-                [&](TaskRecord& record) {
-                  for (const Event& event : events) Apply(record.observed, event);
-                });
+  Task before = task.record->observed;
+  TRY(Change(id, task, is_over ? Durability::kAccepted : Durability::kStatus,
+             [&](TaskRecord& record) {
+               for (const Event& event : events) Apply(record.observed, event);
+             }));
+  metrics_.Note(before, task.record->observed, task.record->created_at, events);
+  return {};
 }
 
 // A supervisor that does not listen yet is told after its next event.

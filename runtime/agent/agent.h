@@ -27,6 +27,7 @@
 #include "isolation/base/unique_fd.h"
 #include "isolation/sys/directory_watch.h"
 #include "isolation/sys/event_loop.h"
+#include "runtime/agent/agent_metrics.h"
 #include "runtime/agent/followed_task.h"
 #include "runtime/agent/limits.h"
 #include "runtime/control/task_record.h"
@@ -49,6 +50,9 @@ class Agent {
   // Until Stop, after which every task goes on by itself.
   Result<> Run();
   void Stop();
+
+  // Any thread.
+  const AgentMetrics& metrics() const { return metrics_; }
 
   // Empties the store and removes the directories of its tasks. kConflict while one is active. Only
   // while Run is at work (or over: kUnavailable).
@@ -107,6 +111,8 @@ class Agent {
   images::ImageStore images_;
   const HostFacts facts_;
   UniqueFd wake_fd_;
+
+  AgentMetrics metrics_;
 
   std::mutex mutex_;  // guards the three that follow
   std::vector<std::string> changed_keys_;

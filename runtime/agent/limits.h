@@ -9,6 +9,8 @@
 
 namespace skiff::runtime {
 
+inline constexpr size_t kMaxMeasuredSteps = 100;  // names in /metrics
+
 inline constexpr Bytes kMaxSupervisorLog = Bytes::MiB(1);
 inline constexpr std::chrono::seconds kStoppedTaskRetention{3600};  // as ECS keeps them
 inline constexpr std::chrono::seconds kReconcileRetry{1};           // after an error of the store

@@ -25,7 +25,9 @@ struct RouterOptions {
   KeySet keys;
   std::vector<std::string> hosts;  // names this server has beside localhost and loopback addresses
   bool allow_reset = false;
-  std::function<Result<>()> reset;       // POST /_skiff/reset
+  std::function<Result<>()> reset;  // POST /_skiff/reset
+  // Told of every call: "ecs:RunTask" ("" when none was found), HTTP status, seconds.
+  std::function<void(const std::string&, int, double)> observe;
   std::function<std::string()> metrics;  // GET /metrics: Prometheus text; null: not found
   std::function<int64_t()> now;          // wall nanoseconds; null: the clock
 };
@@ -63,6 +65,9 @@ class Router {
   Answer Carry(const networking::http::Request& request, const std::string& request_id) const;
   Result<std::string> Run(const Target& target, const Caller& caller,
                           const std::string& request_id) const;
+  networking::http::Response HandleCall(const networking::http::Request& request) const;
+  networking::http::Response Render(Answer answer, bool is_xml,
+                                    const std::string& request_id) const;
   networking::http::Response HandleGet(const networking::http::Request& request) const;
   networking::http::Response HandleReset(const networking::http::Request& request) const;
   Caller RootCaller() const;

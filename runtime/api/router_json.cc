@@ -232,6 +232,8 @@ Router::Answer Router::Carry(const Request& request, const std::string& request_
 Response Router::HandleGet(const Request& request) const {
   if (request.Path() == "/healthz") return PlainText(200, "ok\n");
   if (request.Path() == "/metrics" && options_.metrics) {
+    // Names of tasks are in it, and whoever collects it cannot sign.
+    if (!request.peer.is_loopback) return PlainText(403, "metrics are for this host only\n");
     return {200, {{"Content-Type", "text/plain; version=0.0.4"}}, options_.metrics()};
   }
   return PlainText(404, "not found\n");
@@ -261,11 +263,30 @@ Response Router::Handle(const Request& request) const {
   if (!is_call && request.method == "GET") return HandleGet(request);
   if (!is_call) return PlainText(404, "not found\n");
 
+  return HandleCall(request);
+}
+
+Response Router::HandleCall(const Request& request) const {
+  int64_t begin = MonotonicNanoseconds();
   std::string request_id = NewRequestId();
   Answer answer = Carry(request, request_id);
+  std::string operation;
+  // Only names of operations: what a client makes up is not counted by name.
+  if (answer.table != nullptr && answer.table->operations.contains(answer.operation)) {
+    operation = answer.table->service + ":" + answer.operation;
+  }
+  bool is_xml = answer.is_query && (answer.table != nullptr || HasType(request, kFormType));
+  Response response = Render(std::move(answer), is_xml, request_id);
+  if (options_.observe) {
+    double seconds = static_cast<double>(MonotonicNanoseconds() - begin) * 1e-9;
+    options_.observe(operation, response.status, seconds);
+  }
+  return response;
+}
+
+Response Router::Render(Answer answer, bool is_xml, const std::string& request_id) const {
   Response response;
   response.headers.push_back({"x-amzn-RequestId", request_id});
-  bool is_xml = answer.is_query && (answer.table != nullptr || HasType(request, kFormType));
   response.headers.push_back({"Content-Type", is_xml ? "text/xml" : kJsonType});
   if (answer.body.ok()) {
     response.body =

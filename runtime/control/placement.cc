@@ -28,10 +28,10 @@ std::optional<std::string_view> MissingResource(const HostRecord& host, const Ho
 }
 
 Placement::Placement(Store& store) : store_(store) {
-  watch_ = store_.WatchPrefix(keys::kActive, [this](const std::vector<std::string>& changed) {
+  watch_ = store_.WatchPrefix(keys::kActive, [this](const Store::Changes& changes) {
     std::lock_guard lock(mutex_);
     if (is_stale_) return;
-    changed_.insert(changed_.end(), changed.begin(), changed.end());
+    for (const RecordWrite* change : changes) changed_.push_back(change->key);
     // Nobody asked for long: reading all is then cheaper than remembering.
     if (changed_.size() > kMaxRememberedChanges) is_stale_ = true;
     if (is_stale_) changed_.clear();

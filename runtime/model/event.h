@@ -25,6 +25,7 @@ enum class EventType {
   kStopRequested,         // stop_code, reason: the first cause, whoever asked
   kStopSignalled,         // container, signal
   kKillSent,              // container
+  kLogClosed,             // container, stored_bytes, lost_bytes
   kWarning,               // text, container (may be empty)
   kCleanupFailed,         // text
   kTaskStopped,           // stop_code, reason: as in kStopRequested
@@ -57,6 +58,8 @@ struct Event {
   std::string text;
   std::string step;
   int64_t duration_ns = 0;
+  int64_t stored_bytes = 0;
+  int64_t lost_bytes = 0;  // of a log: the disk or a buffer was full
   std::string address;  // "10.77.0.5"
   std::string mac;
   std::string eni;  // "eni-0123456789abcdef0"

@@ -26,6 +26,8 @@ void EventMembers(Line& line, AnyEvent& event) {
   line("text", event.text);
   line("step", event.step);
   line("durationNs", event.duration_ns);
+  line("storedBytes", event.stored_bytes);
+  line("lostBytes", event.lost_bytes);
   line("address", event.address);
   line("mac", event.mac);
   line("eni", event.eni);

@@ -16,7 +16,7 @@ inline constexpr NameTable<StopCode, 7> kStopCodeNames{{
     {StopCode::kInfrastructureHealth, "InfrastructureHealth"},
 }};
 
-inline constexpr NameTable<EventType, 14> kEventTypeNames{{
+inline constexpr NameTable<EventType, 15> kEventTypeNames{{
     {EventType::kTaskCreated, "TaskCreated"},
     {EventType::kStepFinished, "StepFinished"},
     {EventType::kNetworkAttached, "NetworkAttached"},
@@ -28,6 +28,7 @@ inline constexpr NameTable<EventType, 14> kEventTypeNames{{
     {EventType::kStopRequested, "StopRequested"},
     {EventType::kStopSignalled, "StopSignalled"},
     {EventType::kKillSent, "KillSent"},
+    {EventType::kLogClosed, "LogClosed"},
     {EventType::kWarning, "Warning"},
     {EventType::kCleanupFailed, "CleanupFailed"},
     {EventType::kTaskStopped, "TaskStopped"},

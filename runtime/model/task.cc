@@ -143,6 +143,7 @@ bool Fold(Task& task, const Event& event) {
       SetOnce(ContainerOf(task, event).stop_signalled_at, event.wall_ns);
       return false;
     case EventType::kKillSent:
+    case EventType::kLogClosed:
       SetOnce(ContainerOf(task, event).kill_sent_at, event.wall_ns);
       return false;
     case EventType::kWarning:

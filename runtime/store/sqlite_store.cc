@@ -255,11 +255,11 @@ Result<uint64_t> SqliteStore::Commit(const std::vector<RecordWrite>& writes,
 
 void SqliteStore::Notify(const std::vector<RecordWrite>& writes) {
   for (const Watcher& watcher : watchers_) {
-    std::vector<std::string> keys;
+    Changes changes;
     for (const RecordWrite& write : writes) {
-      if (write.key.starts_with(watcher.prefix)) keys.push_back(write.key);
+      if (write.key.starts_with(watcher.prefix)) changes.push_back(&write);
     }
-    if (!keys.empty()) watcher.on_change(keys);
+    if (!changes.empty()) watcher.on_change(changes);
   }
 }
 

@@ -58,9 +58,11 @@ class Store {
   // reason for an administrator; it is absent from then on.
   virtual Result<> Quarantine(const std::string& key, const std::string& reason) = 0;
 
-  // `on_change` is called after every commit that wrote keys with the prefix, with those keys, on
-  // the committing thread: it must be short and must not call the store. Ends with the handle.
-  using OnChange = std::function<void(const std::vector<std::string>& keys)>;
+  // `on_change` is called after every commit that wrote keys with the prefix, with those writes, on
+  // the committing thread and in the order of commits: it must be short and must not call the
+  // store. Ends with the handle.
+  using Changes = std::vector<const RecordWrite*>;
+  using OnChange = std::function<void(const Changes& changes)>;
   class Watch {
    public:
     virtual ~Watch() = default;

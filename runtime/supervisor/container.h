@@ -57,6 +57,8 @@ class Container {
   const ContainerPlan& plan() const { return *plan_; }
   bool is_running() const { return process_.pidfd.valid(); }
   bool is_drained() const { return is_drained_; }
+  // What its log has kept and lost so far; zeros without a log.
+  LogWriterStats log_stats() const { return logs_ ? logs_->stats() : LogWriterStats(); }
 
   // A failed start leaves no process; directories and cgroups go with the task's cleanup.
   Result<StartedContainer> Start(isolation::LaunchFailure* failure);

@@ -109,7 +109,7 @@ void Supervisor::MakeContainers() {
   for (const ContainerPlan& container : plan_.containers) {
     Container::Observer observer;
     observer.on_exit = [this](Container& c, const ContainerExit& ended) { OnExit(c, ended); };
-    observer.on_drained = [](Container&) {};  // the loop looks after every round
+    observer.on_drained = [this](Container& c) { OnDrained(c); };
     observer.on_kill = [this](Container& c) {
       Record(MakeEvent(EventType::kKillSent, c.plan().name));
     };
@@ -307,6 +307,15 @@ bool Supervisor::IsDone() const {
     if (!container->is_drained()) return false;
   }
   return true;
+}
+
+// The loop looks after every round whether all is done.
+void Supervisor::OnDrained(Container& container) {
+  LogWriterStats stats = container.log_stats();
+  Event closed = MakeEvent(EventType::kLogClosed, container.plan().name);
+  closed.stored_bytes = static_cast<int64_t>(stats.stored_bytes);
+  closed.lost_bytes = static_cast<int64_t>(stats.lost_bytes);
+  Record(std::move(closed));
 }
 
 void Supervisor::Loop() {

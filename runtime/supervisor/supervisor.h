@@ -51,6 +51,7 @@ class Supervisor {
   void RequestStop(const std::string& reason, std::optional<std::chrono::seconds> timeout);
   void NoteStopCause();
   void NoteRunning();
+  void OnDrained(Container& container);
   void Loop();
   bool IsDone() const;
   bool TearDown();

@@ -95,11 +95,11 @@ class MemoryStore : public Store {
   };
 
   static void Tell(const Watching& watching, const std::vector<RecordWrite>& writes) {
-    std::vector<std::string> keys;
+    Changes changes;
     for (const RecordWrite& write : writes) {
-      if (write.key.starts_with(watching.prefix)) keys.push_back(write.key);
+      if (write.key.starts_with(watching.prefix)) changes.push_back(&write);
     }
-    if (!keys.empty()) watching.on_change(keys);
+    if (!changes.empty()) watching.on_change(changes);
   }
 
   std::mutex mutex_;

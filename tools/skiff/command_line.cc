@@ -97,6 +97,7 @@ struct Commands {
   Stop stop;
   Remove remove;
   Inspect inspect;
+  Events events;
   Doctor doctor;
   Explain explain;
   TraceSyscalls trace;
@@ -223,9 +224,17 @@ void AddTaskCommands(CLI::App* program, Commands* all) {
   CLI::App* ps = AddCommand(program, all, &all->ps, "ps", "List tasks", kPsFooter);
   ps->add_flag("-a,--all", all->ps.is_all, "Stopped tasks as well");
   ps->add_flag("--json", all->ps.is_json, "One JSON array");
+  ps->add_flag("-q,--quiet", all->ps.is_quiet, "Ids only");
   AddLogs(program, all);
-  CLI::App* stop = AddCommand(program, all, &all->stop, "stop", "Stop a task", kStopFooter);
-  stop->add_option("TASK", all->stop.task, "Task id")->required();
+  CLI::App* events = AddCommand(program, all, &all->events, "events",
+                                "Print what becomes of the daemon's tasks", kEventsFooter);
+  events->add_flag("--json", all->events.is_json, "Whole events, one JSON object a line");
+  events
+      ->add_option("--socket", all->events.socket,
+                   "The daemon's events socket (default: RUN_ROOT/events.sock)")
+      ->type_name("PATH");
+  CLI::App* stop = AddCommand(program, all, &all->stop, "stop", "Stop tasks", kStopFooter);
+  stop->add_option("TASK", all->stop.tasks, "Task ids")->required();
   AddValue(stop, "--timeout", "Seconds from the stop signal to SIGKILL", "SECONDS",
            &all->stop.timeout, ParseStopTimeout);
   stop->add_option("--reason", all->stop.reason, "Kept as the task's stoppedReason");

@@ -18,6 +18,7 @@ Result<int> Carry(const Stop& options, const runtime::Roots& roots);
 Result<int> Carry(const Remove& options, const runtime::Roots& roots);
 Result<int> Carry(const Inspect& options, const runtime::Roots& roots);
 Result<int> Carry(const Doctor& options, const runtime::Roots& roots);
+Result<int> Carry(const Events& options, const runtime::Roots& roots);
 Result<int> Carry(const Explain& options, const runtime::Roots& roots);
 Result<int> Carry(const TraceSyscalls& options, const runtime::Roots& roots);
 
@@ -32,6 +33,7 @@ constexpr const char* NameOf(const Stop&) { return "stop"; }
 constexpr const char* NameOf(const Remove&) { return "rm"; }
 constexpr const char* NameOf(const Inspect&) { return "inspect"; }
 constexpr const char* NameOf(const Doctor&) { return "doctor"; }
+constexpr const char* NameOf(const Events&) { return "events"; }
 constexpr const char* NameOf(const Explain&) { return "explain"; }
 constexpr const char* NameOf(const TraceSyscalls&) { return "trace-syscalls"; }
 

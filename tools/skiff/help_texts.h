@@ -75,7 +75,18 @@ inline constexpr const char* kTraceFooter =
 inline constexpr const char* kPsFooter =
     "Examples:\n"
     "  skiff ps\n"
-    "  skiff ps --all --json";
+    "  skiff ps --all --json\n"
+    "  skiff stop $(skiff ps --quiet)";
+
+inline constexpr const char* kEventsFooter =
+    "First the present state of every task that is active on the daemon, then every change of "
+    "one,\n"
+    "until skiffd ends. --json prints the events as EventBridge has them, one a line. Tasks of\n"
+    "skiff run have no events: they are not the daemon's.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff events\n"
+    "  skiff events --json | jq .detail.lastStatus";
 
 inline constexpr const char* kLogsFooter =
     "TASK is an id or at least four digits of one. Standard output goes to standard output and\n"
@@ -91,7 +102,7 @@ inline constexpr const char* kStopFooter =
     "Returns when nothing of the task runs any more.\n"
     "\n"
     "Examples:\n"
-    "  skiff stop 3f2a\n"
+    "  skiff stop 3f2a 9c01\n"
     "  skiff stop --timeout 0 --reason 'maintenance' 3f2a";
 
 inline constexpr const char* kRemoveFooter =

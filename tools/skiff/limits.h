@@ -8,6 +8,9 @@
 
 namespace skiff::tools {
 
+inline constexpr size_t kShownIdLength = 12;  // digits of a task id
+inline constexpr size_t kEventReadSize = 64 << 10;
+
 inline constexpr size_t kMinIdPrefix = 4;  // digits that name a task
 inline constexpr size_t kShortIdDigits = 8;
 inline constexpr Bytes kMaxSeccompProfile = Bytes::MiB(1);

@@ -71,6 +71,7 @@ struct TraceSyscalls {
 
 struct Ps {
   bool is_all = false;
+  bool is_quiet = false;
   bool is_json = false;
 };
 struct Logs {
@@ -82,7 +83,7 @@ struct Logs {
   bool with_timestamps = false;
 };
 struct Stop {
-  std::string task;
+  std::vector<std::string> tasks;
   std::optional<std::chrono::seconds> timeout;
   std::string reason;
 };
@@ -94,12 +95,17 @@ struct Inspect {
   std::string task;
   bool is_latency = false;
 };
+// What becomes of the daemon's tasks, from now on.
+struct Events {
+  bool is_json = false;
+  std::string socket;  // "": the default
+};
 struct Doctor {
   bool is_json = false;
 };
 
 using Command = std::variant<ImageImport, ImageList, ImageInspect, ImageRemove, Run, Ps, Logs, Stop,
-                             Remove, Inspect, Doctor, Explain, TraceSyscalls>;
+                             Remove, Inspect, Doctor, Events, Explain, TraceSyscalls>;
 
 struct CommandLine {
   runtime::Roots roots;

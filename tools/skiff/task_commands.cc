@@ -1,5 +1,6 @@
 // skiff ps, logs, stop, rm
 #include <algorithm>
+#include <functional>
 
 #include "isolation/base/clock.h"
 #include "runtime/supervisor/control.h"
@@ -101,6 +102,23 @@ Result<> FollowLogs(LogPrinter& printer, const runtime::TaskPlan& plan) {
   }
 }
 
+// Each one is tried, whatever became of the others; the first failure counts.
+Result<int> ForEachTask(const std::vector<std::string>& tasks, const std::string& command,
+                        const std::function<Result<>(const std::string&)>& act) {
+  std::optional<Error> first;
+  for (const std::string& task : tasks) {
+    Result<> done = act(task);
+    if (done.ok()) continue;
+    if (!first) {
+      first = std::move(done).error();
+    } else {
+      PrintError("skiff: " + command + ": " + Printable(done.error().message()) + "\n");
+    }
+  }
+  if (first) return std::move(*first);
+  return 0;
+}
+
 }  // namespace
 
 Result<int> Carry(const Ps& options, const runtime::Roots& roots) {
@@ -109,6 +127,10 @@ Result<int> Carry(const Ps& options, const runtime::Roots& roots) {
   if (!options.is_all) std::erase_if(records, [](const TaskRecord& r) { return r.is_stopped(); });
   if (options.is_json) {
     Print(EncodeTasks(records) + "\n");
+    return 0;
+  }
+  if (options.is_quiet) {
+    for (const TaskRecord& record : records) Print(record.plan.id.text() + "\n");
     return 0;
   }
   std::vector<std::vector<std::string>> rows = {
@@ -141,30 +163,23 @@ Result<int> Carry(const Logs& options, const runtime::Roots& roots) {
 
 Result<int> Carry(const Stop& options, const runtime::Roots& roots) {
   SweepAndWarn(roots);
-  TaskRecord record = TRY(FindRecord(roots, options.task));
   runtime::ControlRequest request = StopRequestOf(options.reason);
   request.timeout = options.timeout;
-  TRY(StopAndWait(record, request).Context("task " + record.plan.id.Short()));
-  Print(record.plan.id.text() + "\n");
-  return 0;
+  return ForEachTask(options.tasks, "stop", [&](const std::string& text) -> Result<> {
+    TaskRecord record = TRY(FindRecord(roots, text));
+    TRY(StopAndWait(record, request).Context("task " + record.plan.id.Short()));
+    Print(record.plan.id.text() + "\n");
+    return {};
+  });
 }
 
-// Each one is tried, whatever became of the others; the first failure counts.
 Result<int> Carry(const Remove& options, const runtime::Roots& roots) {
   SweepAndWarn(roots);
-  std::optional<Error> first;
-  for (const std::string& task : options.tasks) {
-    Result<> removed = RemoveTask(task, options.is_forced, roots);
-    if (removed.ok()) {
-      Print("removed " + task + "\n");
-    } else if (!first) {
-      first = std::move(removed).error();
-    } else {
-      PrintError("skiff: rm: " + Printable(removed.error().message()) + "\n");
-    }
-  }
-  if (first) return std::move(*first);
-  return 0;
+  return ForEachTask(options.tasks, "rm", [&](const std::string& text) -> Result<> {
+    TRY(RemoveTask(text, options.is_forced, roots));
+    Print("removed " + text + "\n");
+    return {};
+  });
 }
 
 }  // namespace skiff::tools

@@ -16,6 +16,7 @@
 #include "runtime/api/sts.h"
 #include "runtime/store/sqlite_store.h"
 #include "tools/skiffd/limits.h"
+#include "tools/skiffd/metrics.h"
 #include "tools/skiffd/systemd.h"
 
 namespace skiff::tools {
@@ -82,6 +83,8 @@ Result<> Daemon::Listen(std::vector<UniqueFd> inherited) {
   TRY(sys::MakeDirectories(options_.roots.run, 0755));
   TRY(server_->ListenUnix(options_.socket, kApiSocketMode).Context("listen on " + options_.socket));
   Log(LogLevel::kInfo, "listening on " + options_.socket);
+  events_ = TRY(EventFeed::Open(*store_, options_.settings, options_.events_socket)
+                    .Context("listen on " + options_.events_socket));
   return {};
 }
 
@@ -91,6 +94,12 @@ Result<> Daemon::MakeRouter() {
   router.is_anonymous = options_.is_anonymous;
   router.allow_reset = options_.allow_reset;
   router.reset = [this] { return Reset(); };
+  router.observe = [this](const std::string& operation, int status, double seconds) {
+    api_metrics_.Note(operation, status, seconds);
+  };
+  router.metrics = [this, started = WallNanoseconds()] {
+    return MetricsOf({*store_, options_.roots, agent_->metrics(), api_metrics_, *events_, started});
+  };
   if (!options_.keys_file.empty()) {
     TRY(CheckPrivate(options_.keys_file));
     std::string text = TRY(sys::ReadFile(AT_FDCWD, options_.keys_file, kMaxKeysFile));
@@ -139,8 +148,8 @@ Result<> Daemon::Reset() {
 Result<> Daemon::WaitForSignal() {
   for (;;) {
     LogFailure(logs_->ApplyRetention().Context("log retention"));
-    LogFailure(registry_->RemoveDeletedDefinitions(WallNanoseconds())
-                   .Context("deleted task definitions"));
+    LogFailure(
+        registry_->RemoveDeletedDefinitions(WallNanoseconds()).Context("deleted task definitions"));
     bool is_told = TRY(sys::PollReadable(signals_.get(), kRetentionInterval));
     if (is_told) return {};
   }
@@ -154,6 +163,7 @@ Result<> Daemon::Run() {
     if (!failure.ok()) kill(getpid(), SIGTERM);
   });
   std::thread server([this] { server_->Run(); });
+  std::thread events([this] { events_->Run(); });
   LogFailure(NotifySystemd("READY=1"));
   Result<> is_told = WaitForSignal();
   LogFailure(NotifySystemd("STOPPING=1"));
@@ -162,7 +172,10 @@ Result<> Daemon::Run() {
   server.join();
   agent_->Stop();
   agent.join();
+  events_->Stop();
+  events.join();
   sys::Unlink(AT_FDCWD, options_.socket).Ignore();
+  sys::Unlink(AT_FDCWD, options_.events_socket).Ignore();
   if (!is_told.ok()) return std::move(is_told).error();
   return failure;
 }

@@ -11,6 +11,7 @@
 #include "isolation/base/unique_fd.h"
 #include "networking/http/server.h"
 #include "runtime/agent/agent.h"
+#include "runtime/api/api_metrics.h"
 #include "runtime/api/ecs_account_settings.h"
 #include "runtime/api/ecs_host.h"
 #include "runtime/api/ecs_registry.h"
@@ -18,6 +19,7 @@
 #include "runtime/api/logs.h"
 #include "runtime/api/router.h"
 #include "runtime/store/store.h"
+#include "tools/skiffd/event_feed.h"
 #include "tools/skiffd/options.h"
 
 namespace skiff::tools {
@@ -50,6 +52,8 @@ class Daemon {
   std::unique_ptr<runtime::api::EcsHost> host_;
   std::unique_ptr<runtime::api::EcsAccountSettings> account_settings_;
   std::unique_ptr<runtime::api::LogsService> logs_;
+  runtime::api::ApiMetrics api_metrics_;
+  std::unique_ptr<EventFeed> events_;
   std::unique_ptr<runtime::api::Router> router_;
   std::unique_ptr<networking::http::Server> server_;
 };

@@ -32,6 +32,9 @@ void AddFlags(CLI::App* app, Flags* flags) {
       ->type_name("ADDR:PORT");
   app->add_option("--socket", options.socket, "Unix socket (default: RUN_ROOT/skiffd.sock)")
       ->type_name("PATH");
+  app->add_option("--events-socket", options.events_socket,
+                  "Unix socket of task state change events (default: RUN_ROOT/events.sock)")
+      ->type_name("PATH");
   app->add_option("--data-root", options.roots.data, "What survives a reboot")
       ->capture_default_str()
       ->envname("SKIFF_DATA_ROOT")
@@ -82,7 +85,9 @@ Result<> SetPaths(DaemonOptions* options) {
   options->roots.run = Normal(options->roots.run);
   if (options->socket.empty()) options->socket = options->roots.run + "/skiffd.sock";
   if (options->state_directory.empty()) options->state_directory = options->roots.data + "/state";
+  if (options->events_socket.empty()) options->events_socket = options->roots.run + "/events.sock";
   options->socket = Normal(options->socket);
+  options->events_socket = Normal(options->events_socket);
   options->state_directory = Normal(options->state_directory);
   if (!options->keys_file.empty()) options->keys_file = Normal(options->keys_file);
   return {};
@@ -109,6 +114,9 @@ Result<> Check(const DaemonOptions& options) {
                                        " is no loopback address; whoever reaches it could run "
                                        "anything on this host");
     }
+  }
+  if (options.socket == options.events_socket) {
+    return Error(Code::kInvalid, "--socket and --events-socket: one path for both");
   }
   if (options.is_anonymous && !options.keys_file.empty()) {
     return Error(Code::kInvalid, "--anonymous and --keys exclude each other");

@@ -25,6 +25,7 @@ Result<ListenAddress> ParseListenAddress(std::string_view text);
 struct DaemonOptions {
   std::vector<ListenAddress> listen;  // none given: the default, unless sockets are inherited
   std::string socket;                 // default: <run root>/skiffd.sock
+  std::string events_socket;          // default: <run root>/events.sock
   runtime::Roots roots;
   std::string state_directory;  // default: <data root>/state
   std::string keys_file;

@@ -8,8 +8,9 @@
 namespace skiff::tools {
 namespace {
 
-constexpr std::array<std::string_view, 8> kTexts = {
-    "socket", "data-root", "run-root", "state-dir", "keys", "region", "account-id", "listen"};
+constexpr std::array<std::string_view, 9> kTexts = {"socket",   "events-socket", "data-root",
+                                                    "run-root", "state-dir",     "keys",
+                                                    "region",   "account-id",    "listen"};
 constexpr std::array<std::string_view, 3> kSwitches = {"ephemeral", "anonymous", "allow-reset"};
 
 template <typename Names>
@@ -52,6 +53,7 @@ std::string EncodeOptions(const DaemonOptions& options) {
   out["listen"] = nlohmann::ordered_json::array();
   for (const ListenAddress& address : options.listen) out["listen"].push_back(address.text());
   out["socket"] = options.socket;
+  out["events-socket"] = options.events_socket;
   out["data-root"] = options.roots.data;
   out["run-root"] = options.roots.run;
   out["state-dir"] = options.state_directory;

@@ -40,7 +40,7 @@ class Daemon {
   Daemon(const Roots& roots, const std::string& state, std::chrono::nanoseconds retention)
       : store_(OpenSqliteStore(state).value()),
         agent_(Agent::Create(*store_, {roots, retention}).value()) {
-    watch_ = store_->WatchPrefix("", [this](const std::vector<std::string>&) {
+    watch_ = store_->WatchPrefix("", [this](const Store::Changes&) {
       std::lock_guard lock(mutex_);
       ++changes_;
       changed_.notify_all();

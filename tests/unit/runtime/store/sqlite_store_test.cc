@@ -100,18 +100,18 @@ TEST(SqliteStoreTest, RangesComeInOrderPageByPage) {
   EXPECT_EQ(store->Range({"", "", 100}).value().size(), 7U);
 }
 
-TEST(SqliteStoreTest, WatchersLearnTheKeysOfTheirPrefixUntilTheyGo) {
+TEST(SqliteStoreTest, WatchersLearnTheWritesOfTheirPrefixUntilTheyGo) {
   auto store = Open("");
   std::vector<std::string> seen;
-  auto watch = store->WatchPrefix("tasks/", [&](const std::vector<std::string>& keys) {
-    seen.insert(seen.end(), keys.begin(), keys.end());
+  auto watch = store->WatchPrefix("tasks/", [&](const Store::Changes& changes) {
+    for (const RecordWrite* change : changes) seen.push_back(change->key + "=" + *change->value);
   });
   ASSERT_TRUE(store->Commit({{"tasks/1", "x", 0}, {"other", "y", 0}}, Durability::kStatus).ok());
   ASSERT_FALSE(store->Commit({{"tasks/1", "x", 0}}, Durability::kStatus).ok());
-  EXPECT_THAT(seen, ElementsAre("tasks/1"));
+  EXPECT_THAT(seen, ElementsAre("tasks/1=x"));
   watch.reset();
   Put(*store, "tasks/2", "x");
-  EXPECT_THAT(seen, ElementsAre("tasks/1"));
+  EXPECT_THAT(seen, ElementsAre("tasks/1=x"));
 }
 
 TEST(SqliteStoreTest, DamagedRecordIsPutAsideAndTheOthersLive) {
