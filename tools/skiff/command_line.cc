@@ -9,6 +9,7 @@
 #include "isolation/base/clock.h"
 #include "isolation/base/text.h"
 #include "runtime/model/limits.h"
+#include "tools/skiff/completion.h"
 #include "tools/skiff/exit_status.h"
 #include "tools/skiff/flag_values.h"
 #include "tools/skiff/help_texts.h"
@@ -282,6 +283,34 @@ Run* RunOf(Command* command) {
   return std::get_if<Run>(command);
 }
 
+void Describe(const CLI::App& app, const std::string& path, std::vector<CompletedCommand>* all) {
+  CompletedCommand command{path, app.get_description(), {}, {}, false};
+  std::vector<const CLI::App*> inner = app.get_subcommands([](const CLI::App*) { return true; });
+  for (const CLI::App* each : inner) command.words.push_back(each->get_name());
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) command.flags.push_back("--" + name);
+    command.takes_tasks |= option->get_positional() && option->get_name() == "TASK";
+  }
+  all->push_back(std::move(command));
+  for (const CLI::App* each : inner) {
+    Describe(*each, path.empty() ? each->get_name() : path + " " + each->get_name(), all);
+  }
+}
+
+// Answered here: only here is known what the command line is made of.
+void AddCompletion(CLI::App* program) {
+  CLI::App* app = program->add_subcommand("completion", "Print a script for your shell");
+  app->footer(kCompletionFooter);
+  auto print = [program](const std::string& shell) {
+    std::vector<CompletedCommand> commands;
+    Describe(*program, "", &commands);
+    Result<std::string> script = CompletionScript(shell, commands);
+    if (!script.ok()) throw CLI::ValidationError("SHELL", script.error().message());
+    throw CLI::Success(script.value(), CLI::ExitCodes::Success);
+  };
+  app->add_option_function<std::string>("SHELL", print, "bash, zsh or fish")->required();
+}
+
 ParsedArguments Refused(const std::string& text) {
   ParsedArguments parsed;
   parsed.status = kExitUsage;
@@ -291,6 +320,10 @@ ParsedArguments Refused(const std::string& text) {
 
 ParsedArguments Told(const CLI::App& program, const CLI::ParseError& error) {
   ParsedArguments parsed;
+  if (error.get_name() == "Success") {
+    parsed.output = error.what();
+    return parsed;
+  }
   if (error.get_exit_code() != 0) return Refused(std::string(error.what()) + " (see --help)");
   std::ostringstream output;
   std::ostringstream errors;
@@ -318,6 +351,7 @@ ParsedArguments ParseArguments(std::vector<std::string> arguments) {
   CLI::App* doctor = AddCommand(&program, &all, &all.doctor, "doctor",
                                 "Check what this host has and what is missing", kDoctorFooter);
   doctor->add_flag("--json", all.doctor.is_json, "One JSON document");
+  AddCompletion(&program);
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
     program.parse(arguments);

@@ -120,6 +120,14 @@ inline constexpr const char* kInspectFooter =
     "  skiff inspect 3f2a\n"
     "  skiff inspect --latency 3f2a";
 
+inline constexpr const char* kCompletionFooter =
+    "Commands, flags and the ids of tasks are completed.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff completion bash >/etc/bash_completion.d/skiff\n"
+    "  skiff completion zsh >>~/.zshrc\n"
+    "  skiff completion fish >~/.config/fish/completions/skiff.fish";
+
 inline constexpr const char* kDoctorFooter =
     "Each check is ok, warn or MISSING, with what to do about it. Nothing on the host is changed.\n"
     "Exits with 69 when something that skiff cannot do without is missing.\n"

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <set>
 
 #include "tools/skiff/exit_status.h"
@@ -162,6 +163,41 @@ TEST(ExitStatusTest, EveryCodeHasItsOwn) {
     EXPECT_LT(status, kExitNotStarted);
     EXPECT_NE(status, kExitUsage);
   }
+}
+
+// Inside single quotes of a shell.
+std::string ShellQuoted(const std::string& text) {
+  std::string quoted;
+  for (char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted;
+}
+
+// What bash completes behind `words`, of which the last is begun.
+std::string Completed(const std::string& words, int count) {
+  std::string script = ParseArguments({"completion", "bash"}).output;
+  script += "COMP_WORDS=(" + words + "); COMP_CWORD=" + std::to_string(count - 1) +
+            "; _skiff; echo ${COMPREPLY[@]}";
+  FILE* shell = popen(("exec bash -c '" + ShellQuoted(script) + "'").c_str(), "r");
+  if (shell == nullptr) return "no shell";
+  std::string output;
+  for (int c; (c = fgetc(shell)) != EOF;) output += static_cast<char>(c);
+  return pclose(shell) == 0 ? output : "the script fails: " + output;
+}
+
+TEST(CompletionTest, CommandsTheirCommandsAndFlagsAreCompleted) {
+  EXPECT_EQ(Completed("skiff st", 2), "stop\n");
+  EXPECT_EQ(Completed("skiff image li", 3), "list\n");
+  EXPECT_EQ(Completed("skiff --data-root=/x image list --q", 5), "--quiet\n");
+  EXPECT_EQ(Completed("skiff ps --a", 3), "--all\n");
+}
+
+TEST(CompletionTest, EveryShellHasAScriptAndOthersAreRefused) {
+  EXPECT_THAT(ParseArguments({"completion", "zsh"}).output, testing::HasSubstr("bashcompinit"));
+  EXPECT_THAT(ParseArguments({"completion", "fish"}).output,
+              testing::HasSubstr("complete -c skiff -n '__fish_seen_subcommand_from ps' -l quiet"));
+  ParsedArguments refused = ParseArguments({"completion", "tcsh"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.error, testing::HasSubstr("expected bash, zsh or fish, got 'tcsh'"));
 }
 
 }  // namespace
