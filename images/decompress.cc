@@ -93,15 +93,23 @@ class ZstdDecoder : public Decoder {
   }
 
   Result<std::string_view> Decode(std::string_view* input) override {
-    if (is_between_frames_) {
-      bool is_begun = TRY(BeginFrame(input));
-      if (!is_begun) return std::string_view();
+    bool is_at_end = input->empty();
+    for (;;) {
+      if (is_between_frames_) {
+        bool has_header = TRY(GatherHeader(input, is_at_end));
+        if (!has_header) return std::string_view();
+      }
+      size_t before = held_.size() + input->size();
+      Result<std::string_view> fed = held_.empty() ? Feed(input) : FeedHeld();
+      std::string_view plain = TRY(std::move(fed));
+      size_t left = held_.size() + input->size();
+      bool is_stuck = left == before;  // the caller says so
+      if (!plain.empty() || left == 0 || is_stuck) return plain;
     }
-    return Feed(input);
   }
 
   Result<> End() const override {
-    if (is_between_frames_ && magic_.empty()) return {};
+    if (is_between_frames_ && held_.empty()) return {};
     return Error(Code::kInvalid, "zstd: ends in the middle of the data");
   }
 
@@ -122,27 +130,31 @@ class ZstdDecoder : public Decoder {
     return std::string_view(buffer_.get(), out.pos);
   }
 
-  // Takes the frame's first bytes, which may come in pieces. The library would take a frame of its
-  // formats before 1.0, whose decoders are old and unlooked after.
-  Result<bool> BeginFrame(std::string_view* input) {
-    size_t missing = std::min(kMagicSize - magic_.size(), input->size());
-    magic_ += input->substr(0, missing);
-    input->remove_prefix(missing);
-    if (magic_.size() < kMagicSize) return false;
-    Result<Compression> format = DetectCompression(magic_);
-    if (!format.ok() || format.value() != Compression::kZstd) {
-      return Error(Code::kInvalid, "zstd: what follows a frame is no frame");
-    }
-    std::string magic = std::exchange(magic_, {});
-    std::string_view rest = magic;
-    TRY(Feed(&rest));
-    is_between_frames_ = false;
-    return true;
+  Result<std::string_view> FeedHeld() {
+    std::string_view rest = held_;
+    std::string_view plain = TRY(Feed(&rest));
+    held_.erase(0, held_.size() - rest.size());
+    return plain;
   }
 
-  static constexpr size_t kMagicSize = 4;
+  // A frame's header in one piece, checked; false when more input must come first. The library
+  // takes frames of its formats before 1.0, whose decoders are old and unlooked after; and when a
+  // header comes in two pieces it may take what follows the first for the beginning of the frame.
+  Result<bool> GatherHeader(std::string_view* input, bool is_at_end) {
+    std::string_view header = *input;
+    if (!held_.empty() || input->size() < kMaxHeader) {
+      if (held_.size() < kMaxHeader) held_ += std::exchange(*input, {});
+      if (held_.empty() || (held_.size() < kMaxHeader && !is_at_end)) return false;
+      header = held_;
+    }
+    Result<Compression> format = DetectCompression(header);
+    if (format.ok() && format.value() == Compression::kZstd) return true;
+    return Error(Code::kInvalid, "zstd: what follows a frame is no frame");
+  }
+
+  static constexpr size_t kMaxHeader = 18;  // of a frame, magic number included (RFC 8878)
   std::unique_ptr<ZSTD_DCtx, Free> context_;
-  std::string magic_;  // of the frame to come, as far as it was there
+  std::string held_;  // input from a frame's beginning on, where that came in pieces
   bool is_between_frames_ = true;
 };
 
