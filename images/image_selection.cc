@@ -42,27 +42,6 @@ Result<std::string> ReadBlob(const ImageFiles& files, const Descriptor& descript
   return Error(Code::kInvalid, shown + ": its content has the digest " + digest.ToString());
 }
 
-// Of several descriptors the first for this platform; those that name no platform come after those
-// that do. Attestations say they are for "unknown".
-Result<Descriptor> ChoosePlatform(const std::vector<Descriptor>& descriptors,
-                                  const Platform& platform) {
-  const Descriptor* unsaid = nullptr;
-  std::vector<std::string> offered;
-  for (const Descriptor& descriptor : descriptors) {
-    if (!IsManifestType(descriptor.media_type) && !IsIndexType(descriptor.media_type)) continue;
-    if (!descriptor.platform) {
-      if (unsaid == nullptr) unsaid = &descriptor;
-    } else if (platform.Accepts(*descriptor.platform)) {
-      return descriptor;
-    } else if (descriptor.platform->os != "unknown") {
-      offered.push_back(descriptor.platform->ToString());
-    }
-  }
-  if (unsaid != nullptr) return *unsaid;
-  return Error(Code::kNotFound, "no image for " + platform.ToString() +
-                                    (offered.empty() ? "" : ", only for " + Join(offered, ", ")));
-}
-
 // The top of an OCI layout: one image (for one or more platforms), or the one that is named.
 Result<std::vector<Descriptor>> ChooseName(std::vector<Descriptor> descriptors,
                                            const std::optional<ImageReference>& name) {
@@ -76,19 +55,6 @@ Result<std::vector<Descriptor>> ChooseName(std::vector<Descriptor> descriptors,
   }
   if (named.empty()) return SeveralImages(names);
   return named;
-}
-
-Result<> CheckPlatform(const ImageConfig& config, const Platform& platform) {
-  if (platform.Accepts(config.platform)) return {};
-  return Error(Code::kInvalid,
-               "is for " + config.platform.ToString() + ", not for " + platform.ToString());
-}
-
-Result<> CheckLayerCount(const SelectedImage& image) {
-  if (image.layers.size() == image.config.diff_ids.size()) return {};
-  return Error(Code::kInvalid, "the manifest has " + std::to_string(image.layers.size()) +
-                                   " layers, the configuration " +
-                                   std::to_string(image.config.diff_ids.size()));
 }
 
 Result<SelectedImage> SelectOci(const ImageFiles& files, const std::optional<ImageReference>& name,
@@ -160,6 +126,36 @@ Result<SelectedImage> SelectDocker(const ImageFiles& files,
 
 }  // namespace
 
+Result<Descriptor> ChoosePlatform(const std::vector<Descriptor>& descriptors,
+                                  const Platform& platform) {
+  const Descriptor* unsaid = nullptr;
+  std::vector<std::string> offered;
+  for (const Descriptor& descriptor : descriptors) {
+    if (!IsManifestType(descriptor.media_type) && !IsIndexType(descriptor.media_type)) continue;
+    if (!descriptor.platform) {
+      if (unsaid == nullptr) unsaid = &descriptor;
+    } else if (platform.Accepts(*descriptor.platform)) {
+      return descriptor;
+    } else if (descriptor.platform->os != "unknown") {
+      offered.push_back(descriptor.platform->ToString());
+    }
+  }
+  if (unsaid != nullptr) return *unsaid;
+  return Error(Code::kNotFound, "no image for " + platform.ToString() +
+                                    (offered.empty() ? "" : ", only for " + Join(offered, ", ")));
+}
+
+Result<> CheckImage(const ImageConfig& config, const Platform& platform, size_t layers) {
+  if (!platform.Accepts(config.platform)) {
+    return Error(Code::kInvalid,
+                 "is for " + config.platform.ToString() + ", not for " + platform.ToString());
+  }
+  if (layers == config.diff_ids.size()) return {};
+  return Error(Code::kInvalid, "the manifest has " + std::to_string(layers) +
+                                   " layers, the configuration " +
+                                   std::to_string(config.diff_ids.size()));
+}
+
 Result<SelectedImage> SelectImage(const ImageFiles& files,
                                   const std::optional<ImageReference>& name,
                                   const Platform& platform) {
@@ -172,8 +168,7 @@ Result<SelectedImage> SelectImage(const ImageFiles& files,
       is_oci ? SelectOci(files, name, platform) : SelectDocker(files, name);
   SelectedImage image = TRY(std::move(selected));
   image.config = TRY(DecodeImageConfig(image.config_text, "configuration " + image.id.ToString()));
-  TRY(CheckPlatform(image.config, platform));
-  TRY(CheckLayerCount(image));
+  TRY(CheckImage(image.config, platform, image.layers.size()));
   return image;
 }
 

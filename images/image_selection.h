@@ -32,4 +32,12 @@ Result<SelectedImage> SelectImage(const ImageFiles& files,
                                   const std::optional<ImageReference>& name,
                                   const Platform& platform);
 
+// Of several descriptors the first for this platform; those that name no platform come after those
+// that do. Attestations say they are for "unknown".
+Result<Descriptor> ChoosePlatform(const std::vector<Descriptor>& descriptors,
+                                  const Platform& platform);
+
+// Whether an image's configuration is for this platform and fits that many layers.
+Result<> CheckImage(const ImageConfig& config, const Platform& platform, size_t layers);
+
 }  // namespace skiff::images

@@ -28,25 +28,23 @@ class RatioGuard : public ByteSource {
 
 }  // namespace
 
-Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory,
-                                  const std::vector<std::string>& lower) {
+Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory, LowerDirectories lower) {
   PlainLayer layer;
   CountingSource compressed(file);
   std::unique_ptr<DecompressedSource> inflated = TRY(DecompressedSource::Open(&compressed));
   RatioGuard guard(inflated.get(), &compressed);
   HashingSource plain(&guard, kMaxLayer);
   layer.compression = inflated->compression();
-  layer.unpacked = TRY(UnpackLayer(&plain, directory, lower));
+  layer.unpacked = TRY(UnpackLayer(&plain, directory, std::move(lower)));
   layer.plain_size = plain.count();
   layer.diff_id = plain.Finish();
   return layer;
 }
 
-Result<LayerPass> ReadLayer(ByteSource* file, const std::string& directory,
-                            const std::vector<std::string>& lower) {
+Result<LayerPass> ReadLayer(ByteSource* file, const LayerPlace& place) {
   LayerPass pass;
   HashingSource blob(file, kMaxArchive);
-  pass.plain = TRY(UnpackConfined(&blob, directory, lower));
+  pass.plain = TRY(UnpackConfined(&blob, place));
   pass.blob = blob.Finish();
   return pass;
 }

@@ -28,13 +28,19 @@ struct LayerPass {
   PlainLayer plain;
 };
 
-// `file` is read to its end and unpacked into `directory` (an absolute path, empty), `lower` as
-// UnpackLayer has them.
-Result<LayerPass> ReadLayer(ByteSource* file, const std::string& directory,
-                            const std::vector<std::string>& lower);
+// Where a layer belongs: absolute paths. `directory` is there and empty; the layers beneath, base
+// first, are there, and complete once `lower_ready` (a pipe's read end, borrowed) has a byte. When
+// it ends without one, who needs them gives up.
+struct LayerPlace {
+  std::string directory;
+  std::vector<std::string> lower;
+  int lower_ready = -1;
+};
+
+// `file` is read to its end.
+Result<LayerPass> ReadLayer(ByteSource* file, const LayerPlace& place);
 
 // The part of it that interprets: inflates `file`, hashes and unpacks what comes out.
-Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory,
-                                  const std::vector<std::string>& lower);
+Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory, LowerDirectories lower);
 
 }  // namespace skiff::images

@@ -76,13 +76,19 @@ bool IsForbiddenXattr(std::string_view name) {
          name == "security.selinux" || name == "security.ima" || name == "security.evm";
 }
 
-Result<> LowerLayers::Add(const std::string& directory) {
-  UniqueFd layer = TRY(sys::OpenDirectory(AT_FDCWD, directory));
-  layers_.insert(layers_.begin(), std::move(layer));
+Result<> LowerLayers::Open() const {
+  if (is_open_) return {};
+  std::vector<std::string> paths = TRY(directories_());
+  for (const std::string& path : paths) {
+    UniqueFd layer = TRY(sys::OpenDirectory(AT_FDCWD, path));
+    layers_.insert(layers_.begin(), std::move(layer));
+  }
+  is_open_ = true;
   return {};
 }
 
 Result<std::optional<LowerLayers::Found>> LowerLayers::Find(const std::string& clean) const {
+  TRY(Open());
   std::vector<std::string_view> components;
   if (!clean.empty()) components = Split(clean, '/');
   for (const UniqueFd& layer : layers_) {
@@ -110,6 +116,7 @@ Result<std::optional<LowerLayers::Found>> LowerLayers::Find(const std::string& c
 }
 
 Result<std::vector<std::string>> LowerLayers::RootNames() const {
+  TRY(Open());
   std::set<std::string> all;
   for (const UniqueFd& layer : layers_) {
     std::vector<std::string> names = TRY(sys::ListDirectory(layer.get(), "."));

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,20 +29,27 @@ bool IsWhiteout(const struct stat& info);
 // Attributes that steer overlayfs or the host's own security modules are not an image's to set.
 bool IsForbiddenXattr(std::string_view name);
 
+// The directories of the layers beneath, base first. Asked once, and only when a layer cannot be
+// unpacked without them: they may still be at work, and the answer is then worth waiting for.
+using LowerDirectories = std::function<Result<std::vector<std::string>>()>;
+
 // The layers beneath, as overlayfs would merge them; symlinks are not followed.
 class LowerLayers {
  public:
+  explicit LowerLayers(LowerDirectories directories) : directories_(std::move(directories)) {}
   struct Found {
     int layer;  // borrowed descriptor
     struct stat info;
   };
-  Result<> Add(const std::string& directory);  // base first
-  bool empty() const { return layers_.empty(); }
   Result<std::optional<Found>> Find(const std::string& clean) const;
   Result<std::vector<std::string>> RootNames() const;
 
  private:
-  std::vector<UniqueFd> layers_;
+  Result<> Open() const;
+
+  LowerDirectories directories_;
+  mutable bool is_open_ = false;
+  mutable std::vector<UniqueFd> layers_;  // top first
 };
 
 class LayerTree {

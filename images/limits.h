@@ -1,6 +1,7 @@
 // The limits of images: how big each thing that comes from an image may be.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -36,5 +37,9 @@ inline constexpr Bytes kFreelyInflated = Bytes::MiB(256);   // of a layer, whate
 inline constexpr Bytes kMaxUnpackMemory = Bytes::MiB(512);  // zstd's window and a million names
 inline constexpr size_t kMaxUnpackAnswer = 16 << 10;
 inline constexpr size_t kSourceChunk = 256 << 10;  // read, inflated and hashed at a time
+
+inline constexpr size_t kMaxParallelLayers = 4;           // unpacked at a time
+inline constexpr std::chrono::seconds kMaxTurnWait{120};  // for another who makes a layer
+inline constexpr std::chrono::milliseconds kTurnPause{25};
 
 }  // namespace skiff::images

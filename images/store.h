@@ -7,6 +7,7 @@
 //     blobs/sha256/<hex>           manifests and configurations
 //     layers/<hex>/fs              a layer as overlayfs stacks it; complete or absent
 //     layers/<hex>/size            bytes of its files' content
+//     locks/<hex>                  flock: held by who makes the layer of that diff id
 //     staging/<random>/            of one import at work, which holds an exclusive flock on it
 //
 // A layer's <hex> is its diff id, or its chain id when what it became relied on the layers beneath
@@ -48,7 +49,8 @@ struct Image {
 };
 
 struct ImportProgress {
-  enum class Step { kPresent, kUnpacking, kUnpacked };
+  // kWaiting: another process makes layers of this image. It has no layer number.
+  enum class Step { kWaiting, kPresent, kUnpacking, kUnpacked };
   Step step;
   size_t layer;  // counts from 1
   size_t layers;
@@ -60,8 +62,8 @@ struct ImportProgress {
 struct ImportOptions {
   // What to call it; default: what the file says. Also chooses among several images in one file.
   std::optional<std::string> name;
-  std::optional<Platform> platform;  // default: this host's
-  std::function<void(const ImportProgress&)> progress;
+  std::optional<Platform> platform;                     // default: this host's
+  std::function<void(const ImportProgress&)> progress;  // one call at a time, from any thread
 };
 
 struct ImageDocuments {
@@ -93,6 +95,9 @@ class ImageStore {
   // A name of several: only that name. Otherwise the image, and the layers no other image has;
   // kConflict when one of those is held.
   Result<> Remove(std::string_view text);
+
+  // For images/ itself.
+  const StoreFiles& files() const { return *files_; }
 
  private:
   explicit ImageStore(std::unique_ptr<StoreFiles> files);

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "images/limits.h"
+#include "isolation/base/clock.h"
 #include "isolation/base/scope_exit.h"
 #include "isolation/base/text.h"
 #include "isolation/sys/file.h"
@@ -22,6 +24,7 @@ constexpr Bytes kMaxRecords = Bytes::MiB(64);
 
 std::string LayerName(const std::string& directory) { return "layers/" + directory; }
 std::string StagingName(const std::string& name) { return "staging/" + name; }
+std::string LockName(const Digest& digest) { return "locks/" + digest.hex(); }
 std::string BlobName(const Digest& digest) { return std::string(kBlobs) + "/" + digest.hex(); }
 
 bool IsAbsent(const Error& error) { return error.sys_errno() == ENOENT; }
@@ -57,7 +60,7 @@ Result<StoreFiles> StoreFiles::Open(const std::string& data_root) {
   files.path_ += files.path_.ends_with('/') ? "images" : "/images";
   std::string what = "image store " + files.path_;
   TRY(sys::MakeDirectories(files.path_, kPrivate).Context(what));
-  for (const char* name : {"blobs/sha256", "layers", "staging"}) {
+  for (const char* name : {"blobs/sha256", "layers", "locks", "staging"}) {
     TRY(sys::MakeDirectories(files.path_ + "/" + name, kPrivate).Context(what));
   }
   files.root_ = TRY(sys::OpenDirectory(AT_FDCWD, files.path_).Context(what));
@@ -122,6 +125,32 @@ Result<> StoreFiles::CommitLayer(int staging, const std::string& name,
 Result<> StoreFiles::SyncLayers() const {
   UniqueFd layers = TRY(sys::OpenDirectory(root_.get(), "layers"));
   return sys::Sync(layers.get());
+}
+
+Result<UniqueFd> StoreFiles::TakeTurn(const Digest& diff_id,
+                                      const std::function<void()>& on_wait) const {
+  bool is_waiting = false;
+  int64_t end = MonotonicNanoseconds() + Nanoseconds(kMaxTurnWait).count();
+  for (;;) {
+    UniqueFd lock = TRY(sys::Open(root_.get(), LockName(diff_id), O_RDWR | O_CREAT, 0600));
+    bool is_own = TRY(sys::TryLock(lock.get(), sys::LockMode::kExclusive));
+    if (is_own) {
+      // Whoever had it may have removed the file meanwhile.
+      struct stat locked = TRY(sys::StatFd(lock.get()));
+      Result<struct stat> now = sys::Stat(root_.get(), LockName(diff_id));
+      if (now.ok() && now.value().st_ino == locked.st_ino) return lock;
+    } else if (MonotonicNanoseconds() > end) {
+      return UniqueFd();
+    } else {
+      if (!std::exchange(is_waiting, true)) on_wait();
+      std::this_thread::sleep_for(kTurnPause);  // flock(2) knows no timeout
+    }
+  }
+}
+
+Result<> StoreFiles::EndTurn(const Digest& diff_id, UniqueFd turn) const {
+  if (!turn.valid()) return {};
+  return sys::Unlink(root_.get(), LockName(diff_id));
 }
 
 Result<UniqueFd> StoreFiles::MakeStaging(std::string* name) const {

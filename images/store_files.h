@@ -2,6 +2,7 @@
 // Private to images/. One thread.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,12 @@ class StoreFiles {
   // Moves a complete layer in; when somebody was first, theirs stays and this one is left.
   Result<> CommitLayer(int staging, const std::string& name, const std::string& directory) const;
   Result<> SyncLayers() const;
+
+  // The right to make a layer, so that two who need it do not both do the work: an exclusive flock
+  // on locks/<hex>. Waits for another's end, but not forever: not valid when it was in vain.
+  // `on_wait` is called once, before waiting.
+  Result<UniqueFd> TakeTurn(const Digest& diff_id, const std::function<void()>& on_wait) const;
+  Result<> EndTurn(const Digest& diff_id, UniqueFd turn) const;
 
   // An empty directory beneath staging/, locked; its name goes into `name`.
   Result<UniqueFd> MakeStaging(std::string* name) const;

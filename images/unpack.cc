@@ -315,15 +315,18 @@ Result<> Unpacker::SetXattrs(const Place& place) {
 
 }  // namespace
 
-Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory,
-                                  const std::vector<std::string>& lower) {
-  LowerLayers layers;
-  for (const std::string& path : lower) TRY(layers.Add(path));
+Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory, LowerDirectories lower) {
+  LowerLayers layers(std::move(lower));
   Unpacker unpacker(tar, directory, &layers);
   UnpackedLayer layer = TRY(unpacker.Run());
   // Padding after the end of the archive counts in the digest.
   TRY(Drain(tar));
   return layer;
+}
+
+Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory,
+                                  const std::vector<std::string>& lower) {
+  return UnpackLayer(tar, directory, [&]() -> Result<std::vector<std::string>> { return lower; });
 }
 
 }  // namespace skiff::images

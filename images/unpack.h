@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "images/byte_source.h"
+#include "images/layer_tree.h"
 #include "isolation/base/result.h"
 
 namespace skiff::images {
@@ -29,7 +30,8 @@ struct UnpackedLayer {
 };
 
 // Reads `tar` (not compressed) to its end. `directory` is an empty directory; `lower` are the
-// directories of the layers beneath, base first. After an error the directory holds a part.
+// directories of the layers beneath. After an error the directory holds a part.
+Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory, LowerDirectories lower);
 Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory,
                                   const std::vector<std::string>& lower);
 

@@ -55,16 +55,15 @@ struct Unpacker {
   }
 };
 
-Result<> Start(const std::string& directory, const std::vector<std::string>& lower,
-               Unpacker* unpacker) {
+Result<> Start(const LayerPlace& place, Unpacker* unpacker) {
   sys::SpawnSpec spec;
   spec.path = TRY(FindProgram());
-  spec.arguments = {kProgram, directory};
-  spec.arguments.insert(spec.arguments.end(), lower.begin(), lower.end());
+  spec.arguments = {kProgram, place.directory};
+  spec.arguments.insert(spec.arguments.end(), place.lower.begin(), place.lower.end());
   spec.environment = Environment();
   sys::SocketPair input = TRY(sys::MakeSocketPair());
   sys::Pipe answer = TRY(sys::MakePipe());
-  spec.fds = {input.theirs.get(), answer.write_end.get(), STDERR_FILENO};
+  spec.fds = {input.theirs.get(), answer.write_end.get(), STDERR_FILENO, place.lower_ready};
   unpacker->process = TRY(sys::Spawn(spec));
   unpacker->input = std::move(input.ours);
   unpacker->answer = std::move(answer.read_end);
@@ -92,10 +91,9 @@ Result<> FeedAll(ByteSource* file, Unpacker* unpacker) {
 
 }  // namespace
 
-Result<PlainLayer> UnpackConfined(ByteSource* file, const std::string& directory,
-                                  const std::vector<std::string>& lower) {
+Result<PlainLayer> UnpackConfined(ByteSource* file, const LayerPlace& place) {
   Unpacker unpacker;
-  TRY(Start(directory, lower, &unpacker));
+  TRY(Start(place, &unpacker));
   TRY(FeedAll(file, &unpacker));
   std::string line =
       TRY(sys::ReadAll(unpacker.answer.get(), "skiff-unpack's answer", Bytes(kMaxUnpackAnswer)));

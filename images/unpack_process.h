@@ -13,8 +13,7 @@
 namespace skiff::images {
 
 // Feeds `file` to the process, to its end. The program is the one beside this one. The process is
-// gone when this returns. Paths are absolute. Any thread; `file` is read on the calling one.
-Result<PlainLayer> UnpackConfined(ByteSource* file, const std::string& directory,
-                                  const std::vector<std::string>& lower);
+// gone when this returns. Any thread; `file` is read on the calling one.
+Result<PlainLayer> UnpackConfined(ByteSource* file, const LayerPlace& place);
 
 }  // namespace skiff::images

@@ -49,6 +49,15 @@ class StreamSource : public ByteSource {
   std::unique_ptr<char[]> buffer_ = std::make_unique<char[]>(kSourceChunk);
 };
 
+constexpr int kLowerReady = 3;
+
+Result<> WaitForLower() {
+  char byte = 0;
+  size_t count = TRY(sys::Read(kLowerReady, &byte, 1));
+  if (count == 1) return {};
+  return Error(Code::kConflict, "a layer beneath could not be unpacked");
+}
+
 CapabilityMask NeededCapabilities() {
   CapabilityMask mask = 0;
   for (const char* name : kCapabilities) {
@@ -71,7 +80,10 @@ Result<PlainLayer> Unpack(const std::vector<std::string>& directories) {
   }
   UniqueFd directory = TRY(sys::OpenDirectory(AT_FDCWD, isolation::kSandboxWritable));
   StreamSource file;
-  return ReadPlainLayer(&file, directory.get(), lower);
+  return ReadPlainLayer(&file, directory.get(), [&]() -> Result<std::vector<std::string>> {
+    if (!lower.empty()) TRY(WaitForLower());
+    return lower;
+  });
 }
 
 constexpr std::string_view kLayer = "layer";

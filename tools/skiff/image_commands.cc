@@ -22,7 +22,8 @@ std::string FamiliarName(const std::string& canonical) {
 
 // One line that is written over, and gone at the end: for people at a terminal only.
 void ShowProgress(const images::ImportProgress& progress) {
-  if (progress.step == images::ImportProgress::Step::kPresent) return;
+  using Step = images::ImportProgress::Step;
+  if (progress.step == Step::kPresent || progress.step == Step::kWaiting) return;
   uint64_t percent = progress.total == 0 ? 100 : progress.done * 100 / progress.total;
   PrintError("\r\033[Klayer " + std::to_string(progress.layer) + " of " +
              std::to_string(progress.layers) + ": " + std::to_string(percent) + " % of " +
