@@ -89,6 +89,9 @@ Result<runtime::NetworkMode> ParseNetwork(const std::string& text) {
 // What CLI11 fills while it parses; the chosen command is taken out at the end.
 struct Commands {
   ImageImport image_import;
+  ImagePull image_pull;
+  Login login;
+  Logout logout;
   ImageList image_list;
   ImageInspect image_inspect;
   ImageRemove image_remove;
@@ -115,9 +118,35 @@ CLI::App* AddCommand(CLI::App* parent, Commands* commands, T* options, const std
   return app;
 }
 
+void AddRegistryCommands(CLI::App* program, CLI::App* image, Commands* all) {
+  constexpr const char* kAuthFile = "The config.json with credentials (default: docker's)";
+  constexpr const char* kVerify = "=false: certificates are not verified, http is spoken as well";
+  ImagePull* pull = &all->image_pull;
+  CLI::App* app =
+      AddCommand(image, all, pull, "pull", "Fetch an image from a registry", kPullFooter);
+  app->add_option("IMAGE", pull->image, "NAME[:TAG][@DIGEST]")->required();
+  app->add_option("--platform", pull->platform,
+                  "Which image of several: OS/ARCH[/VARIANT] (default: this host's)");
+  app->add_option("--authfile", pull->auth_file, kAuthFile)->type_name("FILE");
+  app->add_flag("--tls-verify", pull->is_verified, kVerify);
+  app->add_flag("-q,--quiet", pull->is_quiet, "Print the id only");
+  Login* login = &all->login;
+  app = AddCommand(program, all, login, "login", "Keep credentials of a registry", kLoginFooter);
+  app->add_option("REGISTRY", login->registry, "HOST[:PORT]")->capture_default_str();
+  app->add_option("-u,--username", login->user, "Who")->required();
+  app->add_option("--authfile", login->auth_file, kAuthFile)->type_name("FILE");
+  app->add_flag("--tls-verify", login->is_verified, kVerify);
+  app = AddCommand(program, all, &all->logout, "logout", "Forget credentials of a registry",
+                   "Example:\n  skiff logout registry.example.com");
+  app->add_option("REGISTRY", all->logout.registry, "HOST[:PORT]")->capture_default_str();
+  app->add_option("--authfile", all->logout.auth_file, kAuthFile)->type_name("FILE");
+}
+
 void AddImageCommands(CLI::App* program, Commands* all) {
-  CLI::App* image = program->add_subcommand("image", "Import, list, inspect and remove images");
+  CLI::App* image =
+      program->add_subcommand("image", "Pull, import, list, inspect and remove images");
   image->require_subcommand(1)->fallthrough();
+  AddRegistryCommands(program, image, all);
   CLI::App* import = AddCommand(image, all, &all->image_import, "import",
                                 "Import an image from a file or a directory", kImportFooter);
   import->add_option("PATH", all->image_import.path, "Archive or OCI layout")->required();

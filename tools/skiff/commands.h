@@ -8,6 +8,9 @@
 namespace skiff::tools {
 
 Result<int> Carry(const ImageImport& options, const runtime::Roots& roots);
+Result<int> Carry(const ImagePull& options, const runtime::Roots& roots);
+Result<int> Carry(const Login& options, const runtime::Roots& roots);
+Result<int> Carry(const Logout& options, const runtime::Roots& roots);
 Result<int> Carry(const ImageList& options, const runtime::Roots& roots);
 Result<int> Carry(const ImageInspect& options, const runtime::Roots& roots);
 Result<int> Carry(const ImageRemove& options, const runtime::Roots& roots);
@@ -23,6 +26,9 @@ Result<int> Carry(const Explain& options, const runtime::Roots& roots);
 Result<int> Carry(const TraceSyscalls& options, const runtime::Roots& roots);
 
 constexpr const char* NameOf(const ImageImport&) { return "image import"; }
+constexpr const char* NameOf(const ImagePull&) { return "image pull"; }
+constexpr const char* NameOf(const Login&) { return "login"; }
+constexpr const char* NameOf(const Logout&) { return "logout"; }
 constexpr const char* NameOf(const ImageList&) { return "image list"; }
 constexpr const char* NameOf(const ImageInspect&) { return "image inspect"; }
 constexpr const char* NameOf(const ImageRemove&) { return "image remove"; }

@@ -27,6 +27,25 @@ inline constexpr const char* kImportFooter =
     "  skiff image import build/nginx --name nginx:1.22\n"
     "  skiff image import app.tar --platform linux/arm64";
 
+inline constexpr const char* kPullFooter =
+    "Digests, lengths and diff ids are verified while the layers are unpacked; what the store has\n"
+    "is not fetched again; a connection that breaks is taken up where it broke. Registries, "
+    "mirrors\n"
+    "and authorities: /etc/skiff/registries.json (SKIFF_REGISTRIES). Credentials: docker's\n"
+    "config.json (REGISTRY_AUTH_FILE, DOCKER_CONFIG). Proxies: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff image pull nginx:1.25\n"
+    "  skiff image pull --tls-verify=false localhost:5000/app@sha256:...\n"
+    "  skiff image pull --platform linux/arm64 --quiet alpine";
+
+inline constexpr const char* kLoginFooter =
+    "The password is read from standard input, without echo at a terminal, and kept in docker's\n"
+    "config.json or by the credential helper that file names, once the registry has accepted it.\n"
+    "\n"
+    "Example:\n"
+    "  skiff login -u deploy registry.example.com < password.txt";
+
 inline constexpr const char* kRunFooter =
     "TARGET is a task definition when it ends in .json or is an existing file, otherwise an "
     "image.\n"

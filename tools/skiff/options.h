@@ -22,6 +22,23 @@ struct ImageImport {
   std::optional<std::string> name;
   std::optional<std::string> platform;
 };
+struct ImagePull {
+  std::string image;
+  std::optional<std::string> platform;
+  std::string auth_file;  // "": docker's own places
+  bool is_verified = true;
+  bool is_quiet = false;
+};
+struct Login {
+  std::string registry = "docker.io";
+  std::string user;
+  std::string auth_file;
+  bool is_verified = true;
+};
+struct Logout {
+  std::string registry = "docker.io";
+  std::string auth_file;
+};
 struct ImageList {
   bool is_json = false;
   bool is_quiet = false;
@@ -104,8 +121,9 @@ struct Doctor {
   bool is_json = false;
 };
 
-using Command = std::variant<ImageImport, ImageList, ImageInspect, ImageRemove, Run, Ps, Logs, Stop,
-                             Remove, Inspect, Doctor, Events, Explain, TraceSyscalls>;
+using Command =
+    std::variant<ImageImport, ImageList, ImageInspect, ImageRemove, Run, Ps, Logs, Stop, Remove,
+                 Inspect, Doctor, Events, Explain, TraceSyscalls, ImagePull, Login, Logout>;
 
 struct CommandLine {
   runtime::Roots roots;

@@ -46,6 +46,7 @@ def plan(options):
         return
     yield "kernel, native", lanes.leaving_nothing, "kernel", pattern
     yield "tools, native", lanes.natively, "ci", "tools", pattern
+    yield "registries, native", lanes.natively, "ci", "registry", pattern
     yield "API, native", lanes.leaving_nothing, "api", pattern
     yield "kernel, in the machine", lanes.kernel_in_vm, pattern
     yield "unit, with sanitizers", lanes.sanitized, pattern

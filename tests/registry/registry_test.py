@@ -1,0 +1,213 @@
+#!/usr/bin/python3 -B
+"""skiff image pull against Debian's docker-registry (with TLS and a password), and against one that
+breaks off, lies and loops. Needs root."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from faulty import Image, Registry, digest
+
+BIN = Path(os.environ.get("SKIFF_BIN", Path(__file__).resolve().parents[2] / "build/ci/bin"))
+READY_SECONDS = 30
+
+
+class PullTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="skiff-registry-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.image = Image()
+        self.registries = {}
+        self.auth = self.folder / "auth.json"
+
+    def skiff(self, *arguments, text=None):
+        settings = self.folder / "registries.json"
+        document = {"retryDelayMilliseconds": 1, "registries": self.registries}
+        settings.write_text(json.dumps(document))
+        environment = {
+            "PATH": os.environ["PATH"],
+            "SKIFF_DATA_ROOT": str(self.folder / "data"),
+            "SKIFF_RUN_ROOT": str(self.folder / "run"),
+            "SKIFF_REGISTRIES": str(settings),
+            "REGISTRY_AUTH_FILE": str(self.auth),
+        }
+        return subprocess.run(
+            [BIN / "skiff", *arguments], env=environment, input=text, capture_output=True, text=True
+        )
+
+    def faulty(self):
+        registry = Registry(self.image)
+        self.addCleanup(registry.server_close)
+        self.addCleanup(registry.shutdown)
+        self.registries[registry.host] = {"insecure": True}
+        return registry
+
+    def kept(self):
+        """Everything beneath the directories whose content makes images."""
+        store = self.folder / "data" / "images"
+        return sorted(str(p) for d in ("layers", "staging", "locks") for p in (store / d).iterdir())
+
+    def assert_pulled(self, name):
+        pulled = self.skiff("image", "pull", "--quiet", name)
+        self.assertEqual(pulled.returncode, 0, pulled.stderr)
+        self.assertEqual(pulled.stdout.strip(), self.image.id)
+        inspected = json.loads(self.skiff("image", "inspect", name).stdout)
+        for (file, content), layer in zip(self.image.files.items(), inspected["layers"]):
+            path = Path(layer["directory"]) / file
+            self.assertEqual(path.read_bytes(), content)
+            self.assertEqual(path.stat().st_mode & 0o7777, 0o640)
+
+    def assert_refused(self, name, words):
+        pulled = self.skiff("image", "pull", name)
+        self.assertNotEqual(pulled.returncode, 0)
+        self.assertIn(words, pulled.stderr)
+        self.assertEqual(self.kept(), [])
+
+    def test_a_broken_connection_is_taken_up_where_it_broke(self):
+        registry = self.faulty()
+        self.assert_pulled(registry.host + "/reset:1")
+        blob = "/v2/reset/blobs/" + self.image.long
+        starts = [h.get("Range") for path, h in registry.requests if path == blob]
+        self.assertEqual(len(starts), 3)
+        self.assertIsNone(starts[0])
+        self.assertTrue(all(s.startswith("bytes=") for s in starts[1:]), starts)
+
+    def test_a_registry_without_ranges_is_read_again_from_the_start(self):
+        self.assert_pulled(self.faulty().host + "/norange:1")
+
+    def test_a_busy_registry_is_asked_again(self):
+        self.assert_pulled(self.faulty().host + "/busy:1")
+
+    def test_what_is_there_is_not_fetched_again(self):
+        registry = self.faulty()
+        self.assert_pulled(registry.host + "/plain:1")
+        registry.requests.clear()
+        self.assert_pulled(registry.host + "/plain:1")
+        self.assertEqual([p for p, _ in registry.requests if "/blobs/" in p], [])
+
+    def test_what_is_wrong_is_refused_and_leaves_nothing(self):
+        host = self.faulty().host
+        self.assert_refused(host + "/length:1", "the manifest says")
+        self.assert_refused(host + "/digest:1", "layer 1 (" + self.image.long + ")")
+        self.assert_refused(host + "/foreign:1", "foreign")
+        self.assert_refused(host + "/schema1:1", "schema 1")
+        self.assert_refused(host + "/loop:1", "redirects")
+        self.assert_refused(host + "/challenge:1", "malformed WWW-Authenticate")
+
+    def test_credentials_go_to_no_other_host(self):
+        registry, other = self.faulty(), self.faulty()
+        registry.other = other.host
+        self.assert_pulled(registry.host + "/elsewhere:1")
+        self.assertEqual(len(other.requests), 1)
+        self.assertNotIn("Authorization", other.requests[0][1])
+
+    def test_a_mirror_is_asked_first_and_the_registry_when_it_lacks_the_image(self):
+        registry, mirror = self.faulty(), self.faulty()
+        self.registries["images.invalid"] = {"mirrors": [mirror.host]}
+        self.assert_pulled("images.invalid/plain:1")
+        self.registries[registry.host]["mirrors"] = [mirror.host]
+        mirror.shutdown()
+        mirror.server_close()
+        self.assert_pulled(registry.host + "/plain:2")
+
+    # ---- Debian's registry ----
+
+    def serve(self, with_tls):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        http = f"  addr: 127.0.0.1:{port}\n"
+        auth = ""
+        if with_tls:
+            key, certificate = self.folder / "key.pem", self.folder / "certificate.pem"
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+                + ["-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=test"]
+                + ["-addext", "subjectAltName=IP:127.0.0.1"],
+                check=True,
+                capture_output=True,
+            )
+            line = subprocess.run(
+                ["htpasswd", "-Bbn", "anna", "secret"], check=True, capture_output=True, text=True
+            ).stdout
+            (self.folder / "htpasswd").write_text(line)
+            http += f"  tls: {{certificate: {certificate}, key: {key}}}\n"
+            auth = f"auth: {{htpasswd: {{realm: test, path: {self.folder}/htpasswd}}}}\n"
+        (self.folder / "config.yml").write_text(
+            f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {self.folder}/registry}}}}\n"
+            f"http:\n{http}{auth}"
+        )
+        process = subprocess.Popen(
+            ["docker-registry", "serve", self.folder / "config.yml"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
+        def end():
+            process.kill()
+            process.wait()
+            process.stderr.close()
+
+        self.addCleanup(end)
+        for line in process.stderr:
+            if b"listening on" in line:
+                return f"127.0.0.1:{port}"
+        self.fail("docker-registry ended")
+
+    def push(self, host, *arguments):
+        """The image into a registry, by skopeo."""
+        layout = self.folder / "layout"
+        blobs = layout / "blobs" / "sha256"
+        blobs.mkdir(parents=True)
+        manifest = self.image.manifest("")
+        for name, blob in [*self.image.blobs.items(), (None, manifest)]:
+            name = name or digest(blob)
+            (blobs / name.removeprefix("sha256:")).write_bytes(blob)
+        entry = {"mediaType": self.image.manifest_type, "digest": name, "size": len(manifest)}
+        (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+        (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+        subprocess.run(
+            ["skopeo", "copy", "--dest-tls-verify=false", *arguments]
+            + [f"oci:{layout}", f"docker://{host}/team/app:1"],
+            check=True,
+            capture_output=True,
+        )
+
+    def test_a_plain_registry_serves_by_tag_and_by_digest(self):
+        host = self.serve(with_tls=False)
+        self.push(host)
+        refused = self.skiff("image", "pull", host + "/team/app:1")
+        self.assertIn("does not speak TLS", refused.stderr)
+        self.registries[host] = {"insecure": True}
+        self.assert_pulled(host + "/team/app:1")
+        inspected = json.loads(self.skiff("image", "inspect", host + "/team/app:1").stdout)
+        self.assert_pulled(host + "/team/app@" + inspected["manifestDigest"])
+        missing = self.skiff("image", "pull", host + "/team/app:none")
+        self.assertEqual(missing.returncode, 66, missing.stderr)
+        self.assertIn("manifest unknown", missing.stderr)
+
+    def test_certificates_and_passwords_are_checked(self):
+        host = self.serve(with_tls=True)
+        self.push(host, "--dest-creds", "anna:secret")
+        untrusted = self.skiff("image", "pull", host + "/team/app:1")
+        self.assertIn("its certificate is not trusted", untrusted.stderr)
+        self.registries[host] = {"certificateAuthority": str(self.folder / "certificate.pem")}
+        denied = self.skiff("image", "pull", host + "/team/app:1")
+        self.assertIn(f"authentication is required: skiff login {host}", denied.stderr)
+        wrong = self.skiff("login", "-u", "anna", host, text="wrong\n")
+        self.assertNotEqual(wrong.returncode, 0)
+        self.assertFalse(self.auth.exists())
+        self.assertEqual(self.skiff("login", "-u", "anna", host, text="secret\n").returncode, 0)
+        self.assertEqual(self.auth.stat().st_mode & 0o777, 0o600)
+        self.assert_pulled(host + "/team/app:1")
+        self.assertEqual(self.skiff("logout", host).returncode, 0)
+        self.assertNotIn("auth\"", self.auth.read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
