@@ -17,6 +17,7 @@
 #include <boost/beast/http.hpp>
 #include <boost/beast/version.hpp>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <unordered_set>
 #include <utility>
@@ -151,6 +152,7 @@ class ServerImpl final : public Server {
   void OnAccept(Listener& listener, const error_code& code, Socket socket);
   void Welcome(const std::shared_ptr<Connection>& connection);
   void StopHere();
+  void CloseAll();
 
   ServerLimits limits_;
   Handler handler_;
@@ -376,7 +378,22 @@ void ServerImpl::Run() {
   auto work = asio::make_work_guard(context_);
   for (auto& listener : listeners_) Accept(*listener);
   while (!is_stopping_ || !connections_.empty()) {
-    if (context_.run_one() == 0) break;
+    try {
+      if (context_.run_one() == 0) break;
+    } catch (const std::bad_alloc&) {
+      // Which connection was left in the middle is not known, and memory must come from somewhere:
+      // they are all closed. Clients try again; new ones are taken as before.
+      Log(LogLevel::kError, "http: no memory for a connection, all are closed");
+      CloseAll();
+    }
+  }
+}
+
+void ServerImpl::CloseAll() {
+  while (!connections_.empty()) {
+    std::shared_ptr<Connection> connection = *connections_.begin();
+    connection->Close();
+    connections_.erase(connection);
   }
 }
 

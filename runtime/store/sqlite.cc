@@ -5,12 +5,12 @@ namespace {
 
 Code CodeOfStatus(int status) {
   switch (status & 0xff) {
-    case SQLITE_FULL:
-    case SQLITE_NOMEM:
-      return Code::kExhausted;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return Code::kConflict;
+    // The host's trouble, not a limit that the caller reached.
+    case SQLITE_FULL:
+    case SQLITE_NOMEM:
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:

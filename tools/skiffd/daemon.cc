@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <new>
 #include <thread>
 
 #include "isolation/base/clock.h"
@@ -70,7 +71,17 @@ Result<> Daemon::LockDataRoot() {
 
 Result<> Daemon::Listen(std::vector<UniqueFd> inherited) {
   server_ = TRY(Server::Create({}, [this](Request&& request, const Server::Respond& respond) {
-    respond(router_->Handle(request));
+    // Parsing may need many times the size of what a client sends; one that finds no memory is
+    // refused, and what it had taken is free again for the others.
+    try {
+      respond(router_->Handle(request));
+    } catch (const std::bad_alloc&) {
+      Log(LogLevel::kError,
+          "no memory for a request of " + std::to_string(request.body.size()) + " bytes");
+      respond({500,
+               {{"Content-Type", "application/x-amz-json-1.1"}},
+               R"({"__type":"ServerException","message":"skiffd is out of memory"})"});
+    }
   }));
   bool use_default = options_.listen.empty() && inherited.empty();
   if (use_default) options_.listen.push_back({"127.0.0.1", kDefaultApiPort});
