@@ -60,7 +60,7 @@ struct Event {
   int64_t duration_ns = 0;
   int64_t stored_bytes = 0;
   int64_t lost_bytes = 0;  // of a log: the disk or a buffer was full
-  std::string address;  // "10.77.0.5"
+  std::string address;     // "10.77.0.5"
   std::string mac;
   std::string eni;  // "eni-0123456789abcdef0"
   bool operator==(const Event&) const = default;
