@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """CloudWatch Logs as its users drive it: put, get, filter and tail with the aws CLI and boto3."""
 
+import subprocess
+import threading
 import time
 import unittest
 
@@ -45,6 +47,27 @@ class LogsTest(unittest.TestCase):
         tags = self.logs.list_tags_log_group(logGroupName="/app/web")["tags"]
         self.assertEqual(tags, {"team": "edge"})
         self.assertEqual(self.logs.describe_log_groups()["logGroups"][0]["arn"], arn + ":*")
+
+    def test_tail_follows_what_is_put_later_and_tells_each_event_once(self):
+        self.put("before")
+        tail = subprocess.Popen(
+            ["/usr/bin/aws", "--endpoint-url", self.daemon.endpoint, "logs", "tail", "/app/web",
+             "--since", "1h", "--follow", "--format", "short"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**self.daemon.environment(), "PYTHONUNBUFFERED": "1"},
+        )
+        self.addCleanup(tail.stdout.close)
+        self.addCleanup(tail.wait)
+        self.addCleanup(tail.kill)
+        deadline = threading.Timer(120, tail.kill)  # of a tail that hangs
+        deadline.start()
+        self.addCleanup(deadline.cancel)
+        self.assertIn("before", tail.stdout.readline())
+        self.put("first", "second")  # seen by its next call, some seconds later
+        self.assertIn("first", tail.stdout.readline())
+        self.assertIn("second", tail.stdout.readline())
+        self.put("third")  # and once more: nothing of before comes again
+        self.assertIn("third", tail.stdout.readline())
 
     def test_what_was_put_survives_a_daemon_that_is_killed(self):
         self.put("kept")
