@@ -50,6 +50,10 @@ class LogsService {
   Result<std::string> GetLogEvents(const JsonCursor& input);
   Result<std::string> FilterLogEvents(const JsonCursor& input);
 
+  // What a call touches, for the statements of a policy: "...:log-group:NAME:log-stream:STREAM", as
+  // AWS writes it, the stream empty when it is about the group. Empty: no group is named.
+  std::vector<std::string> Resources(const JsonCursor& input) const;
+
   // Removes what is older than its group's retention. The daemon calls it every hour.
   Result<> ApplyRetention();
 

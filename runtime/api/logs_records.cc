@@ -137,6 +137,19 @@ Result<std::string> LogsService::AnyGroupName(const JsonCursor& input) const {
   return name;
 }
 
+std::vector<std::string> LogsService::Resources(const JsonCursor& input) const {
+  for (const char* member : {"logGroupName", "logGroupIdentifier", "resourceArn"}) {
+    Result<std::string> given = StringOr(input, member);
+    if (!given.ok() || given.value().empty()) continue;
+    // A name that cannot be read is refused by the operation; until then it needs every right.
+    Result<std::string> name = GroupName(input, member);
+    Result<std::string> stream = StringOr(input, "logStreamName");
+    if (!name.ok() || !stream.ok()) return {};
+    return {GroupArn(name.value()) + ":log-stream:" + stream.value()};
+  }
+  return {};
+}
+
 Result<> LogsService::ApplyRetention() {
   std::string after;
   do {
@@ -185,6 +198,9 @@ OperationTable LogsOperations(LogsService* service) {
         return answer;
       }
       return std::move(answer).error().WithKind("InvalidParameterException");
+    };
+    table.operations[name].resources = [service](const Call& call) {
+      return service->Resources(call.input);
     };
   }
   return table;

@@ -103,7 +103,13 @@ Result<> AppendEvents(const std::string& directory, const std::vector<LogEvent>&
   UniqueFd file = TRY(sys::Open(folder.get(), name, O_WRONLY | O_CREAT, 0600));
   auto end = static_cast<int64_t>(last.end);
   TRY(sys::Truncate(file.get(), end));
-  auto written = sys::WriteAt(file.get(), bytes, end, name);
+  auto write = [&]() -> Result<> {
+    TRY(sys::WriteAt(file.get(), bytes, end, name));
+    TRY(sys::Sync(file.get()).Context(name));
+    // A new file's name must outlive a loss of power as well.
+    return last.end == 0 ? sys::Sync(folder.get()) : Result<>();
+  };
+  Result<> written = write();
   if (!written.ok()) sys::Truncate(file.get(), end).Ignore();
   return written;
 }

@@ -25,6 +25,7 @@ struct LogEvent {
 using EventVisitor = std::function<bool(const LogEvent&)>;
 
 // Makes the directory if missing.
+// On disk when this returns.
 Result<> AppendEvents(const std::string& directory, const std::vector<LogEvent>& events);
 // In the order they were put. A directory that does not exist is an empty stream.
 Result<> ReadEvents(const std::string& directory, const EventVisitor& visit);

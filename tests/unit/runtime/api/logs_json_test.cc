@@ -18,6 +18,7 @@ namespace {
 using Json = nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 constexpr int64_t kNow = 1'800'000'000'000;  // milliseconds
 constexpr int64_t kHour = 3'600'000;
@@ -271,6 +272,23 @@ TEST_F(LogsTest, RetentionRemovesFilesAndDeletingAStreamItsDirectory) {
   EXPECT_TRUE(sys::Exists(AT_FDCWD, young + "/" + SegmentDataName(1)));
   Get("DeleteLogStream", {{"logGroupName", "g"}, {"logStreamName", "young"}});
   EXPECT_FALSE(sys::Exists(AT_FDCWD, young));
+}
+
+TEST_F(LogsTest, PoliciesSpeakOfGroupsAndStreams) {
+  auto touched = [&](const std::string& operation, const Json& input) {
+    JsonDocument document = JsonDocument::Parse(input.dump(), "test").value();
+    JsonCursor root(&document.root().value(), "");
+    return table_.operations.at(operation).resources({operation, root, {}, ""});
+  };
+  const std::string group = "arn:aws:logs:us-east-1:123456789012:log-group:/g";
+  EXPECT_THAT(touched("PutLogEvents", {{"logGroupName", "/g"}, {"logStreamName", "s"}}),
+              ElementsAre(group + ":log-stream:s"));
+  EXPECT_THAT(touched("FilterLogEvents", {{"logGroupIdentifier", group + ":*"}}),
+              ElementsAre(group + ":log-stream:"));
+  EXPECT_THAT(touched("TagResource", {{"resourceArn", group}}),
+              ElementsAre(group + ":log-stream:"));
+  EXPECT_THAT(touched("DescribeLogGroups", Json::object()), IsEmpty());
+  EXPECT_THAT(touched("DeleteLogGroup", {{"logGroupName", "a b"}}), IsEmpty());
 }
 
 }  // namespace
