@@ -3,6 +3,7 @@ machine does meets all of them."""
 import os
 import subprocess
 
+import api
 import bundle
 import measure
 import report
@@ -171,7 +172,7 @@ def functions(context):
 
 
 SECTIONS = {"oci": oci, "task": task, "logs": logs, "memory": memory, "startup": startup,
-            "functions": functions}
+            "api": api.section, "functions": functions}
 
 
 def versions():
