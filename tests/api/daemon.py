@@ -148,18 +148,20 @@ class Daemon:
     def end(self):
         if self.process and self.process.poll() is None:
             self.stop()
-        groups = {
-            json.loads(plan.read_text())["cgroup"].split("/")[0]
-            for plan in self.data.glob("tasks/*/plan.json")
-        }
         for task in json.loads(self.skiff("ps", "--all", "--json")):
             self.skiff("rm", "--force", task["taskId"])
         self._remove_network()
-        for group in groups:
-            for place in ("/sys/fs/cgroup/", "/sys/fs/cgroup/*/"):  # v2, and v1's hierarchies
-                for root in glob.glob(place + group):
-                    os.rmdir(root)
+        for place in ("/sys/fs/cgroup/", "/sys/fs/cgroup/*/"):  # v2, and v1's hierarchies
+            for root in glob.glob(place + self.cgroup_root()):
+                os.rmdir(root)
         shutil.rmtree(self.folder)
+
+    def cgroup_root(self):
+        """As runtime/plan/paths.cc names it; a task's plan may be gone already."""
+        digest = 2166136261
+        for byte in str(self.data).encode():
+            digest = (digest ^ byte) * 16777619 & 0xFFFFFFFF
+        return f"skiff-{digest:08x}"
 
     def _remove_network(self):
         """What an installation keeps for its next task: bridge and tables, by its own record."""

@@ -144,9 +144,9 @@ def start_latency(context, daemon, rows):
     answers, starts = answers[3:], starts[3:]
     context.results["api start"] = {"answer_s": answers, "running_s": starts}
     rows.append(["RunTask answers, p50", f"{measure.median(answers) * 1e3:.2f} ms"])
+    low, middle, high = (measure.quantile(starts, part) * 1e3 for part in (.1, .5, .9))
     rows.append(["RunTask to RUNNING, p50 (p10, p90)",
-                 f"{measure.median(starts) * 1e3:.1f} ms ({measure.quantile(starts, .1) * 1e3:.1f}, "
-                 f"{measure.quantile(starts, .9) * 1e3:.1f})"])
+                 f"{middle:.1f} ms ({low:.1f}, {high:.1f})"])
 
 
 def churn(context, daemon, rows):
@@ -171,7 +171,8 @@ def churn(context, daemon, rows):
     cpu = measure.cpu_seconds() - before
     context.results["api churn"] = {"tasks": CHURN_TASKS, "wall_s": seconds, "cpu_s": cpu}
     rows.append([f"{CHURN_TASKS} tasks of true with networks, all stopped",
-                 f"{CHURN_TASKS / seconds:.0f} a second, {cpu / CHURN_TASKS * 1e3:.1f} ms CPU each"])
+                 f"{CHURN_TASKS / seconds:.0f} a second, "
+                 f"{cpu / CHURN_TASKS * 1e3:.1f} ms CPU each"])
 
 
 def describe_rate(context, daemon, rows):
