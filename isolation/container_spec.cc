@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "isolation/base/text.h"
+
 namespace skiff::isolation {
 namespace {
 
@@ -51,6 +53,32 @@ void AddStandardFilesystems(ContainerSpec* spec) {
                         "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",
                         "/proc/sched_debug", "/proc/scsi",    "/proc/timer_list",
                         "/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap"};
+}
+
+namespace {
+
+void ShiftId(const std::string& key, uint32_t first_id, MountSpec* mount) {
+  for (auto& [name, value] : mount->options) {
+    if (name != key) continue;
+    value = std::to_string(first_id + ParseUint(value, UINT32_MAX).value_or(0));
+    return;
+  }
+  // A tmpfs would be the host's root's, and its own root could make nothing in it.
+  if (mount->type == "tmpfs") mount->options.emplace_back(key, std::to_string(first_id));
+}
+
+}  // namespace
+
+void GiveToIdBlock(uint32_t first_id, ContainerSpec* spec) {
+  spec->first_id = first_id;
+  for (MountSpec& mount : spec->mounts) {
+    if (mount.kind != MountSpec::Kind::kFilesystem) continue;
+    for (const char* key : {"uid", "gid"}) ShiftId(key, first_id, &mount);
+  }
+  for (DeviceSpec& device : spec->devices) {
+    device.uid += first_id;
+    device.gid += first_id;
+  }
 }
 
 }  // namespace skiff::isolation

@@ -33,6 +33,7 @@ struct MountSpec {
   uint64_t attributes = 0;              // MOUNT_ATTR_* of mount_setattr(2)
   bool is_recursive = false;            // kBind: with what is mounted below `source`
   bool is_attributes_recursive = true;  // kBind: `attributes` hold for what is mounted below, too
+  bool is_id_mapped = false;            // kBind: shown under the ids of the joined user namespace
 };
 
 struct DeviceSpec {
@@ -65,6 +66,9 @@ struct NamespaceSpec {
   bool new_cgroup = true;
   bool new_network = false;
   int join_network = -1;  // borrowed descriptor
+  // Borrowed. Joined last, when everything is in its place: all other namespaces stay the host's
+  // root's, so that no right inside reaches the container's own mounts.
+  int join_user = -1;
 };
 
 struct ContainerSpec {
@@ -80,6 +84,8 @@ struct ContainerSpec {
   uint32_t seccomp_flags = 0;               // SECCOMP_FILTER_FLAG_* of seccomp(2)
   std::vector<RlimitSpec> rlimits;
   std::optional<int> oom_score_adj;
+  // With join_user: the id outside that is 0 inside. What the set-up makes belongs to it.
+  uint32_t first_id = 0;
   std::string hostname;    // "" keeps
   std::string domainname;  // "" keeps
 
@@ -104,5 +110,9 @@ struct ContainerSpec {
 // /dev/shm, /dev/mqueue, /sys and /sys/fs/cgroup read-only; masked and read-only paths as Docker
 // and podman have them.
 void AddStandardFilesystems(ContainerSpec* spec);
+
+// For a container that joins a user namespace whose 0 is `first_id` outside: devices and file
+// systems that are made before it joins belong to its ids.
+void GiveToIdBlock(uint32_t first_id, ContainerSpec* spec);
 
 }  // namespace skiff::isolation

@@ -18,6 +18,7 @@
 #include "isolation/sys/failpoint.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/mount.h"
+#include "isolation/sys/user_namespace.h"
 
 namespace skiff::isolation {
 namespace {
@@ -53,7 +54,7 @@ class PreparedLaunch {
   std::string DescribeItem(const ContainerSpec& spec, LaunchStep step, int item) const;
 
  private:
-  Result<> AddMount(const MountSpec& mount);
+  Result<> AddMount(const MountSpec& mount, int user_namespace);
   void AddDevices(const ContainerSpec& spec);
   void AddPaths(const ContainerSpec& spec);
   void AddProgram(const ContainerSpec& spec);
@@ -86,7 +87,7 @@ std::string PathOf(const std::vector<std::string>& environment) {
   return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
-Result<> PreparedLaunch::AddMount(const MountSpec& mount) {
+Result<> PreparedLaunch::AddMount(const MountSpec& mount, int user_namespace) {
   ChildMount child{};
   child.target = Keep(mount.target);
   child.attributes = mount.attributes;
@@ -95,6 +96,9 @@ Result<> PreparedLaunch::AddMount(const MountSpec& mount) {
     if (stat(mount.source.c_str(), &info) != 0)
       return Error::FromErrno(errno, "mount source " + mount.source);
     UniqueFd clone = TRY(sys::CloneMount(AT_FDCWD, mount.source, mount.is_recursive));
+    if (mount.is_id_mapped && user_namespace >= 0) {
+      TRY(sys::ShowIdsThrough(clone.get(), user_namespace, mount.is_recursive, mount.source));
+    }
     child.is_file = !S_ISDIR(info.st_mode);
     child.is_attributes_recursive = mount.is_attributes_recursive;
     child.bind_mount = clone.get();
@@ -177,7 +181,7 @@ void PreparedLaunch::AddCredentials(const ContainerSpec& spec) {
 Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup) {
   if (spec.arguments.empty())
     return Error(Code::kInvalid, "no command: the image has none and none is given");
-  for (const MountSpec& mount : spec.mounts) TRY(AddMount(mount));
+  for (const MountSpec& mount : spec.mounts) TRY(AddMount(mount, spec.namespaces.join_user));
   AddDevices(spec);
   AddPaths(spec);
   AddProgram(spec);
@@ -189,6 +193,8 @@ Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup
   plan_.legacy_procs_count = legacy_procs_.size();
   plan_.new_cgroup_namespace = spec.namespaces.new_cgroup;
   plan_.network_namespace = spec.namespaces.join_network;
+  plan_.user_namespace = spec.namespaces.join_user;
+  plan_.owner = spec.first_id;
   plan_.root_mount = spec.root_mount;
   plan_.attach_point = Keep(spec.attach_point);
   plan_.is_root_readonly = spec.is_root_readonly;

@@ -8,7 +8,6 @@
 #include <linux/keyctl.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
-#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
@@ -21,18 +20,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "isolation/launch_root.h"
+
 namespace skiff::isolation {
 namespace {
 
 // sys/mount.h and linux/mount.h cannot be included together with glibc 2.36; two constants are all
 // that is missing.
 constexpr int kMntDetach = 2;  // MNT_DETACH
-constexpr mode_t kDirectoryMode = 0755;
 constexpr size_t kPathSize = 4096;
 
 class Child {
  public:
-  explicit Child(const ChildPlan& plan) : plan_(plan), report_(*plan.report) {}
+  explicit Child(const ChildPlan& plan)
+      : plan_(plan), report_(*plan.report), root_(plan.root_mount, plan.owner) {}
   [[noreturn]] void Run();
 
  private:
@@ -49,6 +50,7 @@ class Child {
   bool ConnectStreams();
   bool EnterDirectory();
   bool SetLimits();
+  bool JoinUser();
   bool SetCredentials();
   bool Confine();
   bool Exec();
@@ -57,20 +59,17 @@ class Child {
   void Do(LaunchStep step, Step function);
   [[noreturn]] void Fail();
 
-  int OpenInRoot(const char* path, int flags, mode_t mode = 0) const;
-  bool MakeDirectories(const char* path) const;
-  int OpenDirectoryTarget(const char* path) const;
-  int OpenFileTarget(const char* path) const;
   int MakeFilesystem(const ChildMount& mount) const;
   bool MountOne(const ChildMount& mount) const;
-  int OpenParent(const char* path, const char** name) const;
   bool MakeReadonly(const char* path) const;
   bool Mask(const char* path);
   bool RaiseAmbient() const;
   bool DropBounding() const;
+  bool DieWithParent() const;
 
   const ChildPlan& plan_;
   LaunchReport& report_;
+  const LaunchRoot root_;
   int empty_directory_ = -1;  // an attached read-only tmpfs, cloned over masked directories
 };
 
@@ -78,12 +77,6 @@ int64_t Now() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
-
-void CloseQuietly(int fd) {
-  int saved = errno;
-  if (fd >= 0) close(fd);
-  errno = saved;
 }
 
 bool Attach(int mount_fd, int target_fd) {
@@ -110,10 +103,11 @@ bool SetAttributes(int fd, uint64_t set, bool is_recursive) {
 
 // A clone of a shared mount is its peer: what is mounted on it would appear on the host, too.
 bool MakePrivate(int fd) {
-  struct mount_attr attributes {};
-  attributes.propagation = kPrivate;
-  unsigned flags = unsigned{AT_EMPTY_PATH} | unsigned{AT_RECURSIVE};
-  return syscall(SYS_mount_setattr, fd, "", flags, &attributes, sizeof(attributes)) == 0;
+  struct mount_attr attributes {
+    .propagation = kPrivate
+  };
+  constexpr unsigned kFlags = unsigned{AT_EMPTY_PATH} | unsigned{AT_RECURSIVE};
+  return syscall(SYS_mount_setattr, fd, "", kFlags, &attributes, sizeof(attributes)) == 0;
 }
 
 bool WriteText(int fd, const char* text) {
@@ -146,91 +140,6 @@ void Child::Fail() {
   _exit(127);
 }
 
-// Resolves as a process inside the root would; a magic link leads nowhere.
-int Child::OpenInRoot(const char* path, int flags, mode_t mode) const {
-  open_how how{};
-  how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
-  how.mode = mode;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  long fd;
-  do {
-    fd = syscall(SYS_openat2, plan_.root_mount, path, &how, sizeof(how));
-  } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
-  return static_cast<int>(fd);
-}
-
-// mkdir -p inside the root: every parent is resolved there anew, and a name is made only in the
-// directory so found.
-bool Child::MakeDirectories(const char* path) const {
-  char prefix[kPathSize];
-  size_t size = strlen(path);
-  if (size >= sizeof(prefix)) {
-    errno = ENAMETOOLONG;
-    return false;
-  }
-  int parent = OpenInRoot("/", O_PATH | O_DIRECTORY);
-  for (size_t end = 0; parent >= 0 && end < size;) {
-    size_t begin = end;
-    while (begin < size && path[begin] == '/') ++begin;
-    end = begin;
-    while (end < size && path[end] != '/') ++end;
-    if (end == begin) break;
-    memcpy(prefix, path, end);
-    prefix[end] = '\0';
-    int next = OpenInRoot(prefix, O_PATH | O_DIRECTORY);
-    if (next < 0 && errno == ENOENT) {
-      const char* name = prefix + begin;
-      bool is_made = mkdirat(parent, name, kDirectoryMode) == 0;
-      if (is_made) next = OpenInRoot(prefix, O_PATH | O_DIRECTORY);
-    }
-    CloseQuietly(parent);
-    parent = next;
-  }
-  CloseQuietly(parent);
-  return parent >= 0;
-}
-
-int Child::OpenDirectoryTarget(const char* path) const {
-  int fd = OpenInRoot(path, O_PATH | O_DIRECTORY);
-  if (fd >= 0 || errno != ENOENT) return fd;
-  if (!MakeDirectories(path)) return -1;
-  return OpenInRoot(path, O_PATH | O_DIRECTORY);
-}
-
-// The directory of `path` inside the root (made when absent) and the last component's name.
-int Child::OpenParent(const char* path, const char** name) const {
-  char parent[kPathSize];
-  const char* slash = strrchr(path, '/');
-  size_t size = slash == nullptr ? 0 : static_cast<size_t>(slash - path);
-  *name = slash == nullptr ? path : slash + 1;
-  if (size >= sizeof(parent)) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
-  memcpy(parent, path, size);
-  parent[size] = '\0';
-  return OpenDirectoryTarget(size == 0 ? "/" : parent);
-}
-
-// A file to bind over. A link in the image that leads nowhere (resolv.conf of a systemd host) is
-// replaced by a file.
-int Child::OpenFileTarget(const char* path) const {
-  int fd = OpenInRoot(path, O_PATH);
-  if (fd >= 0 || errno != ENOENT) return fd;
-  const char* name = nullptr;
-  int parent = OpenParent(path, &name);
-  if (parent < 0) return -1;
-  if (unlinkat(parent, name, 0) != 0 && errno != ENOENT) {
-    CloseQuietly(parent);
-    return -1;
-  }
-  fd = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
-  CloseQuietly(parent);
-  if (fd < 0) return -1;
-  CloseQuietly(fd);
-  return OpenInRoot(path, O_PATH);
-}
-
 int Child::MakeFilesystem(const ChildMount& mount) const {
   int context = static_cast<int>(syscall(SYS_fsopen, mount.type, FSOPEN_CLOEXEC));
   if (context < 0) return -1;
@@ -253,7 +162,7 @@ int Child::MakeFilesystem(const ChildMount& mount) const {
 
 bool Child::MountOne(const ChildMount& mount) const {
   bool is_bind = mount.type == nullptr;
-  int target = mount.is_file ? OpenFileTarget(mount.target) : OpenDirectoryTarget(mount.target);
+  int target = mount.is_file ? root_.OpenFile(mount.target) : root_.OpenDirectory(mount.target);
   if (target < 0) return false;
   int made = is_bind ? mount.bind_mount : MakeFilesystem(mount);
   bool is_fine = made >= 0 && Attach(made, target);
@@ -294,7 +203,7 @@ bool Child::MountAll() {
     if (!MountOne(plan_.mounts[i])) return false;
   }
   // Made now, before the root may become read-only. What is in its way is told when it is entered.
-  CloseQuietly(OpenDirectoryTarget(plan_.working_directory));
+  CloseQuietly(root_.OpenDirectory(plan_.working_directory));
   return true;
 }
 
@@ -328,7 +237,7 @@ bool Child::MakeDevices() {
     const ChildDevice& device = plan_.devices[i];
     report_.item = static_cast<int>(i);
     const char* name = nullptr;
-    int parent = OpenParent(device.path, &name);
+    int parent = root_.OpenParent(device.path, &name);
     bool is_fine = parent >= 0 && MakeNode(parent, name, device) &&
                    (device.uid + device.gid == 0 ||
                     fchownat(parent, name, device.uid, device.gid, AT_SYMLINK_NOFOLLOW) == 0);
@@ -338,8 +247,9 @@ bool Child::MakeDevices() {
   for (size_t i = 0; i < plan_.link_count; ++i) {
     report_.item = static_cast<int>(plan_.device_count + i);
     const char* name = nullptr;
-    int parent = OpenParent(plan_.links[i].path, &name);
-    bool is_fine = parent >= 0 && MakeLink(parent, name, plan_.links[i].target);
+    int parent = root_.OpenParent(plan_.links[i].path, &name);
+    bool is_fine =
+        parent >= 0 && MakeLink(parent, name, plan_.links[i].target) && root_.Own(parent, name);
     CloseQuietly(parent);
     if (!is_fine) return false;
   }
@@ -349,7 +259,7 @@ bool Child::MakeDevices() {
 bool Child::SetSysctls() {
   for (size_t i = 0; i < plan_.sysctl_count; ++i) {
     report_.item = static_cast<int>(i);
-    int fd = OpenInRoot(plan_.sysctls[i].path, O_WRONLY);
+    int fd = root_.Open(plan_.sysctls[i].path, O_WRONLY);
     if (fd < 0) return false;
     struct statfs info {};
     // A volume or link in the image must not stand in for the kernel's file (CVE-2025-52881).
@@ -363,7 +273,7 @@ bool Child::SetSysctls() {
 }
 
 bool Child::MakeReadonly(const char* path) const {
-  int fd = OpenInRoot(path, O_PATH);
+  int fd = root_.Open(path, O_PATH);
   if (fd < 0) return errno == ENOENT;
   int clone = CloneMountOf(fd, true);
   bool is_fine = clone >= 0 && SetAttributes(clone, MOUNT_ATTR_RDONLY, true) && Attach(clone, fd);
@@ -374,7 +284,7 @@ bool Child::MakeReadonly(const char* path) const {
 
 // A directory disappears under an empty read-only one, a file under the container's own /dev/null.
 bool Child::Mask(const char* path) {
-  int target = OpenInRoot(path, O_PATH);
+  int target = root_.Open(path, O_PATH);
   if (target < 0) return errno == ENOENT || errno == ENOTDIR;
   struct stat info {};
   bool is_fine = fstat(target, &info) == 0;
@@ -389,7 +299,7 @@ bool Child::Mask(const char* path) {
     // One file system for all: only an attached mount can be cloned, so the first is kept open.
     cover = empty_directory_ >= 0 ? CloneMountOf(empty_directory_, false) : MakeFilesystem(empty);
   } else if (is_fine) {
-    int null = OpenInRoot("/dev/null", O_PATH | O_NOFOLLOW);
+    int null = root_.Open("/dev/null", O_PATH | O_NOFOLLOW);
     is_fine = null >= 0 && fstat(null, &info) == 0;
     // Never cover with what an image may have put there instead (CVE-2025-31133).
     if (is_fine && (!S_ISCHR(info.st_mode) || info.st_rdev != ((1 << 8) | 3))) {
@@ -478,6 +388,13 @@ bool Child::SetLimits() {
   return true;
 }
 
+bool Child::JoinUser() {
+  if (plan_.user_namespace < 0) return true;
+  // Until the exec this process is a copy of its parent: nobody in the namespace may look into it
+  // (CVE-2016-9962).
+  return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setns(plan_.user_namespace, CLONE_NEWUSER) == 0;
+}
+
 bool Child::DropBounding() const {
   for (int number = 0; number < 64; ++number) {
     if ((plan_.bounding >> number & 1) != 0) continue;
@@ -492,6 +409,14 @@ bool Child::RaiseAmbient() const {
     if ((plan_.ambient >> number & 1) == 0) continue;
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) != 0) return false;
   }
+  return true;
+}
+
+bool Child::DieWithParent() const {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return false;
+  // A parent that died before the line above sends no signal any more.
+  pollfd parent{.fd = plan_.error_pipe, .events = 0, .revents = 0};
+  if (poll(&parent, 1, 0) != 0) _exit(127);
   return true;
 }
 
@@ -511,8 +436,7 @@ bool Child::SetCredentials() {
   if (syscall(SYS_capset, &header, data) != 0) return false;
   if (!RaiseAmbient()) return false;
   umask(plan_.umask);
-  // After the change of user, which clears it: prctl(2).
-  return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
+  return DieWithParent();  // again: a change of user clears it, prctl(2)
 }
 
 bool Child::Confine() {
@@ -541,11 +465,8 @@ bool Child::Exec() {
 
 void Child::Run() {
   report_.finished_at[static_cast<int>(LaunchStep::kNone)] = Now();
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) Fail();
-  // A parent that died before the line above sends no signal any more.
   close(plan_.error_pipe_reader);
-  pollfd parent{.fd = plan_.error_pipe, .events = 0, .revents = 0};
-  if (poll(&parent, 1, 0) != 0) _exit(127);
+  if (!DieWithParent()) Fail();
   if (plan_.oom_score_adj != nullptr) {
     // The host's /proc is still in sight; a host without the right to lower it keeps the old value.
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -565,6 +486,7 @@ void Child::Run() {
   Do(LaunchStep::kDirectory, &Child::EnterDirectory);
   Do(LaunchStep::kStreams, &Child::ConnectStreams);
   Do(LaunchStep::kLimits, &Child::SetLimits);
+  Do(LaunchStep::kUser, &Child::JoinUser);
   // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the credentials take away.
   if (plan_.seccomp != nullptr && !plan_.no_new_privileges &&
       syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan_.seccomp_flags, plan_.seccomp) != 0) {

@@ -71,6 +71,8 @@ struct ChildPlan {
   size_t legacy_procs_count;
   bool new_cgroup_namespace;
   int network_namespace;  // -1: none to join
+  int user_namespace;     // -1: none to join
+  uid_t owner;            // of the directories, files and links that are made; its group, too
 
   int root_mount;
   const char* attach_point;

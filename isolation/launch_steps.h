@@ -22,6 +22,7 @@ enum class LaunchStep : uint8_t {
   kDirectory,    // working directory
   kStreams,      // standard input, output, error
   kLimits,       // rlimits, oom_score_adj
+  kUser,         // joins the task's user namespace
   kCredentials,  // capabilities, groups, user
   kConfine,      // no_new_privs, seccomp
   kExec,
@@ -43,6 +44,7 @@ constexpr std::string_view LaunchStepName(LaunchStep step) {
                                                          "enter working directory",
                                                          "connect streams",
                                                          "set limits",
+                                                         "join user namespace",
                                                          "set credentials",
                                                          "confine",
                                                          "exec",

@@ -10,33 +10,64 @@
 #include "isolation/limits.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/mount.h"
+#include "isolation/sys/user_namespace.h"
 
 namespace skiff::isolation {
 namespace {
+
+// Where the layers of a mount are, by descriptors named relative to /proc/self/fd.
+class Layers {
+ public:
+  Result<> Open(const OverlaySpec& spec);
+  // Highest first, as overlayfs wants them; an image lists its base first.
+  std::string Names() const;
+  Result<> Attach(const std::string& point);
+
+ private:
+  std::vector<UniqueFd> places_;
+};
 
 Result<UniqueFd> OpenPlace(const std::string& directory) {
   return sys::Open(AT_FDCWD, directory, O_PATH | O_DIRECTORY);
 }
 
-}  // namespace
+Result<UniqueFd> OpenMapped(const std::string& layer, int user_namespace) {
+  UniqueFd mount = TRY(sys::CloneMount(AT_FDCWD, layer, false));
+  TRY(sys::ShowIdsThrough(mount.get(), user_namespace, false, layer));
+  return mount;
+}
 
-// fsconfig(2) takes values of at most 255 bytes, far too few for the paths of an image's layers,
-// and one parameter per layer ("lowerdir+") needs Linux 6.5. So every directory is named by
-// descriptor number, relative to /proc/self/fd.
-Result<UniqueFd> MountOverlay(const OverlaySpec& spec) {
-  if (spec.layers.empty() || spec.layers.size() > kMaxOverlayLayers) {
-    return Error(Code::kInvalid, "an image of " + std::to_string(spec.layers.size()) +
-                                     " layers: between 1 and " + std::to_string(kMaxOverlayLayers) +
-                                     " can be mounted");
+Result<> Layers::Open(const OverlaySpec& spec) {
+  for (const std::string& layer : spec.layers) {
+    UniqueFd place =
+        TRY(spec.user_namespace < 0 ? OpenPlace(layer) : OpenMapped(layer, spec.user_namespace));
+    places_.push_back(std::move(place));
   }
-  std::vector<UniqueFd> places;
-  std::string lower;
-  // overlayfs takes the leftmost lowerdir as the highest, an image lists its base first.
-  for (auto layer = spec.layers.rbegin(); layer != spec.layers.rend(); ++layer) {
-    UniqueFd place = TRY(OpenPlace(*layer));
-    lower += (lower.empty() ? "" : ":") + std::to_string(place.get());
-    places.push_back(std::move(place));
+  return {};
+}
+
+std::string Layers::Names() const {
+  std::string names;
+  for (auto place = places_.rbegin(); place != places_.rend(); ++place) {
+    names += (names.empty() ? "" : ":") + std::to_string(place->get());
   }
+  return names;
+}
+
+// One upon the other: a descriptor names its mount wherever that is.
+Result<> Layers::Attach(const std::string& point) {
+  for (const UniqueFd& place : places_) {
+    TRY(sys::AttachMount(place.get(), AT_FDCWD, point));
+  }
+  return {};
+}
+
+void DetachAll(const std::string& point, size_t count) {
+  for (size_t i = 0; i < count; ++i) sys::DetachMount(point).Ignore();
+}
+
+// In /proc/self/fd, where the descriptors are names.
+Result<UniqueFd> MountNamed(const std::string& lower, const OverlaySpec& spec) {
   UniqueFd upper = TRY(OpenPlace(spec.upper));
   UniqueFd work = TRY(OpenPlace(spec.work));
   UniqueFd old_directory = TRY(OpenPlace("."));
@@ -52,6 +83,40 @@ Result<UniqueFd> MountOverlay(const OverlaySpec& spec) {
   TRY(context.SetFlag("volatile"));
   TRY(context.Create());
   return context.Mount(0);
+}
+
+// Whether this process found that layers must be attached (Linux before 6.15), and has a mount
+// namespace for that.
+bool must_attach = false;
+
+Result<UniqueFd> MountAttached(const OverlaySpec& spec, Layers* layers) {
+  if (!must_attach) TRY(sys::EnterFollowingMountNamespace());
+  must_attach = true;
+  ScopeExit detach([&] { DetachAll(spec.attach_point, spec.layers.size()); });
+  TRY(layers->Attach(spec.attach_point));
+  return MountNamed(layers->Names(), spec);
+}
+
+}  // namespace
+
+// fsconfig(2) takes values of at most 255 bytes, far too few for the paths of an image's layers,
+// and one parameter per layer ("lowerdir+") needs Linux 6.5. So every directory is named by
+// descriptor number, relative to /proc/self/fd.
+Result<UniqueFd> MountOverlay(const OverlaySpec& spec) {
+  if (spec.layers.empty() || spec.layers.size() > kMaxOverlayLayers) {
+    return Error(Code::kInvalid, "an image of " + std::to_string(spec.layers.size()) +
+                                     " layers: between 1 and " + std::to_string(kMaxOverlayLayers) +
+                                     " can be mounted");
+  }
+  Layers layers;
+  TRY(layers.Open(spec));
+  if (spec.user_namespace >= 0 && must_attach) return MountAttached(spec, &layers);
+  Result<UniqueFd> mounted = MountNamed(layers.Names(), spec);
+  bool is_refused = !mounted.ok() && mounted.error().sys_errno() == EINVAL;
+  if (spec.user_namespace < 0 || !is_refused) return mounted;
+  // A try that failed leaves the mark of a volatile mount, and overlayfs takes no such directory.
+  TRY(sys::RemoveTree(AT_FDCWD, spec.work + "/work"));
+  return MountAttached(spec, &layers);
 }
 
 }  // namespace skiff::isolation

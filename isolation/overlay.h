@@ -15,10 +15,17 @@ struct OverlaySpec {
   std::vector<std::string> layers;  // absolute directories, base first; 1..kMaxOverlayLayers
   std::string upper;                // writable directory, must exist
   std::string work;                 // empty directory on the same file system, must exist
+  int user_namespace = -1;          // borrowed: the layers' files appear under its ids
+  std::string attach_point;         // with user_namespace: an existing directory, see below
 };
 
 // Changes the working directory for the time of the call: single-threaded callers.
 // The mount is `volatile` (no sync when it goes): the writable layer lives no longer than the task.
+//
+// With a user namespace neither layers nor their owners are copied or changed: each layer is shown
+// through an id-mapped mount, and `upper` must belong to the namespace's ids already. Kernels that
+// take only attached mounts as layers (6.1) have them attached for a moment at `attach_point`, in a
+// mount namespace that the calling process then enters for good.
 Result<UniqueFd> MountOverlay(const OverlaySpec& spec);
 
 }  // namespace skiff::isolation

@@ -178,6 +178,10 @@ Result<> Symlink(const std::string& target, int dirfd, const std::string& path) 
   return CallVoid("symlink", path, [&] { return symlinkat(target.c_str(), dirfd, path.c_str()); });
 }
 
+Result<> ChownFd(int fd, uid_t uid, gid_t gid, std::string_view name) {
+  return CallVoid("fchown", name, [&] { return fchown(fd, uid, gid); });
+}
+
 Result<> Chown(int dirfd, const std::string& path, uid_t uid, gid_t gid) {
   return CallVoid("chown", path,
                   [&] { return fchownat(dirfd, path.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW); });

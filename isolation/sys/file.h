@@ -53,6 +53,7 @@ Result<> RemoveDirectory(int dirfd, const std::string& path);
 Result<> Unlink(int dirfd, const std::string& path);  // absent is an error (kNotFound)
 Result<> Rename(int from_dirfd, const std::string& from, int to_dirfd, const std::string& to);
 Result<> Symlink(const std::string& target, int dirfd, const std::string& path);
+Result<> ChownFd(int fd, uid_t uid, gid_t gid, std::string_view name);
 Result<> Chown(int dirfd, const std::string& path, uid_t uid,
                gid_t gid);  // does not follow a symlink
 Result<> Chmod(int dirfd, const std::string& path, mode_t mode);

@@ -11,6 +11,7 @@
 #include "isolation/sys/mount.h"
 #include "runtime/agent/limits.h"
 #include "runtime/agent/task_directory.h"
+#include "runtime/supervisor/id_blocks.h"
 
 namespace skiff::runtime {
 namespace {
@@ -41,13 +42,16 @@ Result<> ResolveImage(const images::ImageStore& store, const std::string& text,
   return {};
 }
 
-Result<> WriteRecord(const std::string& definition, const TaskPlan& plan,
-                     const std::string& directory) {
+Result<> WriteRecord(const std::string& definition, TaskPlan* plan, const std::string& directory) {
   TRY(sys::MakeDirectory(AT_FDCWD, directory, 0700));
+  // With the directory goes the claim.
   ScopeExit remove([&] { sys::RemoveTree(AT_FDCWD, directory).Ignore(); });
+  if (plan->user_namespace.is_wanted) {
+    plan->user_namespace.first_id = TRY(ClaimIdBlock(plan->roots, plan->id));
+  }
   TRY(sys::WriteFile(AT_FDCWD, directory + "/definition.json", definition));
   // Last, and whole or not at all: with a plan there, a sweep knows what to clean up.
-  TRY(sys::WriteFile(AT_FDCWD, directory + "/plan.new", EncodePlan(plan)));
+  TRY(sys::WriteFile(AT_FDCWD, directory + "/plan.new", EncodePlan(*plan)));
   TRY(sys::Rename(AT_FDCWD, directory + "/plan.new", AT_FDCWD, directory + "/plan.json"));
   remove.Cancel();
   return {};
@@ -95,7 +99,7 @@ Result<PreparedTask> PrepareTask(const TaskDefinition& definition, const std::st
   UniqueFd sweep_hold = TRY(HoldOffSweeps(request.roots));
   TaskPlan plan = TRY(MakePlan(definition, request));
   std::string directory = request.roots.TaskDirectory(request.id);
-  TRY(WriteRecord(text, plan, directory));
+  TRY(WriteRecord(text, &plan, directory));
   return PreparedTask{std::move(plan), std::move(directory), std::move(images.held_layers),
                       std::move(sweep_hold)};
 }

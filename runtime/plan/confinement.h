@@ -22,7 +22,18 @@ struct IsolationOptions {
   std::optional<isolation::CapabilityMask> capabilities;  // before the definition's add and drop
   std::optional<bool> no_new_privileges;
   bool mask_paths = true;
+  // Absent: where the network mode and the host allow it. On: or the task does not start.
+  std::optional<bool> user_namespace;
   bool trace_syscalls = false;
+};
+
+// A task's user namespace. Its containers' ids are a block of the host's that no other live task
+// has; the block is claimed when the plan is written (runtime/supervisor/id_blocks.h).
+struct UserNamespacePlan {
+  bool is_wanted = false;
+  bool is_required = false;  // else a host that cannot is a warning, and the ids are the host's
+  uint32_t first_id = 0;     // 0: none claimed
+  bool operator==(const UserNamespacePlan&) const = default;
 };
 
 struct ConfinementPlan {

@@ -19,6 +19,7 @@ void AddResolverMounts(const TaskPlan& task, bool is_readonly, isolation::Contai
     mount.kind = isolation::MountSpec::Kind::kBind;
     mount.source = directory + name;
     mount.target = std::string("/etc/") + name;
+    mount.is_id_mapped = true;
     // Writable as with Docker and Fargate, unless the whole root is read-only.
     mount.attributes = is_readonly ? kReadOnly : 0;
     spec->mounts.push_back(std::move(mount));

@@ -4,6 +4,7 @@
 //   <data root>                       /var/lib/skiff: survives a reboot
 //     images/ layers/ ...             images/store.h
 //     network/                        networking/subnet.h, lease_store.h
+//     ids/<first id>                  symbolic link to the task that has the block (id_blocks.h)
 //     cache/                          compiled seccomp programs
 //     tasks/<task id>/
 //       plan.json                     what the supervisor carries out
@@ -51,6 +52,7 @@ struct Roots {
   }
   std::string RunDirectory(const TaskId& id) const { return run + "/tasks/" + id.text(); }
   std::string ControlSocket(const TaskId& id) const { return RunDirectory(id) + "/control.sock"; }
+  std::string IdBlocksDirectory() const { return data + "/ids"; }
   std::string AttachPoint() const { return run + "/mnt"; }
   std::string CacheDirectory() const { return data + "/cache"; }
   // "skiff", or "skiff-<8 hex>" for another data root: two installations never share a group.

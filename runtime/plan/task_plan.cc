@@ -246,6 +246,20 @@ void WarnOfOpenings(const IsolationOptions& options, std::vector<std::string>* w
   }
 }
 
+// A namespace of its own has no rights over the host's network: ports below 1024 would be out of
+// reach, which is what a task in the host's network is mostly for.
+UserNamespacePlan UserNamespaceOf(const IsolationOptions& options, NetworkMode mode,
+                                  std::vector<std::string>* warnings) {
+  UserNamespacePlan plan;
+  plan.is_wanted = options.user_namespace.value_or(mode != NetworkMode::kHost);
+  plan.is_required = options.user_namespace.value_or(false);
+  if (plan.is_wanted) return plan;
+  warnings->push_back(
+      std::string(options.user_namespace ? "--isolation userns=off" : "networkMode host") +
+      ": no user namespace, the containers' root is the host's");
+  return plan;
+}
+
 void WarnOfScarcity(const TaskDefinition& definition, const HostFacts& host,
                     std::vector<std::string>* warnings) {
   if (definition.cpu && definition.cpu->cpus() > static_cast<double>(host.cpus)) {
@@ -297,6 +311,7 @@ Result<TaskPlan> MakePlan(const TaskDefinition& definition, const PlanRequest& r
   plan.limits.pids_max = kDefaultTaskPids;
   plan.warnings = request.warnings;
   WarnOfOpenings(request.isolation, &plan.warnings);
+  plan.user_namespace = UserNamespaceOf(request.isolation, plan.network_mode, &plan.warnings);
   WarnOfScarcity(definition, request.host, &plan.warnings);
   for (const ContainerDefinition& container : definition.containers) {
     ContainerPlan planned = TRY(

@@ -81,6 +81,7 @@ struct TaskPlan {
   Roots roots;
   std::string cgroup;  // path below each hierarchy
   LimitsPlan limits;
+  UserNamespacePlan user_namespace;
   NetworkMode network_mode = NetworkMode::kAwsvpc;
   std::vector<PublishedPortPlan> published_ports;
   std::string hostname;  // "": awsvpc derives it from the address, host keeps the host's

@@ -241,6 +241,17 @@ Result<NetworkMode> DecodeNetworkMode(const JsonCursor& root) {
   return root.Invalid("networkMode: unknown mode " + name);
 }
 
+// A plan of before there were any has none.
+Result<UserNamespacePlan> DecodeUserNamespace(const JsonCursor& root) {
+  UserNamespacePlan plan;
+  std::optional<JsonCursor> found = TRY(root.Find("userNamespace"));
+  if (!found) return plan;
+  plan.is_wanted = TRY(GetBoolean(*found, "wanted"));
+  plan.is_required = TRY(GetBoolean(*found, "required"));
+  plan.first_id = static_cast<uint32_t>(TRY(GetInteger(*found, "firstId", 0, UINT32_MAX)));
+  return plan;
+}
+
 Result<PublishedPortPlan> DecodePort(const JsonCursor& cursor) {
   PublishedPortPlan port;
   port.host_port = static_cast<uint16_t>(TRY(GetInteger(cursor, "hostPort", 1, 65'535)));
@@ -261,6 +272,10 @@ std::string EncodePlan(const TaskPlan& plan) {
               {"runRoot", plan.roots.run},
               {"cgroup", plan.cgroup},
               {"limits", EncodeLimits(plan.limits)},
+              {"userNamespace",
+               {{"wanted", plan.user_namespace.is_wanted},
+                {"required", plan.user_namespace.is_required},
+                {"firstId", plan.user_namespace.first_id}}},
               {"networkMode", std::string(NetworkModeName(plan.network_mode))},
               {"hostname", plan.hostname},
               {"warnings", plan.warnings}};
@@ -294,6 +309,7 @@ Result<TaskPlan> DecodePlan(std::string_view text) {
   plan.cgroup = TRY(GetString(root, "cgroup"));
   JsonCursor limits = TRY(root.Get("limits"));
   plan.limits = TRY(DecodeLimits(limits));
+  plan.user_namespace = TRY(DecodeUserNamespace(root));
   plan.network_mode = TRY(DecodeNetworkMode(root));
   plan.hostname = TRY(GetString(root, "hostname"));
   plan.warnings = TRY(root.FindStrings("warnings"));

@@ -6,6 +6,7 @@
 
 #include "isolation/cgroup.h"
 #include "isolation/sys/file.h"
+#include "runtime/supervisor/id_blocks.h"
 #include "runtime/supervisor/task_network.h"
 
 namespace skiff::runtime {
@@ -44,6 +45,10 @@ std::vector<Error> CleanUpTask(const TaskPlan& plan, networking::Network* networ
   std::string directory = plan.roots.TaskDirectory(plan.id);
   Note(sys::RemoveTree(AT_FDCWD, directory + "/containers"), "writable layers", &errors);
   Note(sys::RemoveTree(AT_FDCWD, plan.roots.RunDirectory(plan.id)), "run directory", &errors);
+  // Last, and only when nothing has its ids any more.
+  if (errors.empty()) {
+    Note(ReleaseIdBlock(plan.roots, plan.id, plan.user_namespace.first_id), "user ids", &errors);
+  }
   return errors;
 }
 

@@ -13,9 +13,9 @@
 
 namespace skiff::runtime {
 
-// Kills, then removes: cgroups, network, writable layers, run directory. Every step runs whatever
-// the others did; what failed comes back. The task's record (plan, events, logs) stays.
-// `network` is the supervisor's own, or null: then one is opened.
+// Kills, then removes: cgroups, network, writable layers, run directory, claim on ids. Every step
+// runs whatever the others did; what failed comes back. The task's record (plan, events, logs)
+// stays. `network` is the supervisor's own, or null: then one is opened.
 std::vector<Error> CleanUpTask(const TaskPlan& plan, networking::Network* network);
 
 // For a task whose supervisor is gone without a word: cleans up and closes its event log. Requires

@@ -9,6 +9,7 @@
 #include "isolation/base/scope_exit.h"
 #include "isolation/overlay.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/user_namespace.h"
 #include "runtime/plan/container_spec.h"
 #include "runtime/supervisor/limits.h"
 
@@ -20,6 +21,12 @@ bool HasVariable(const std::vector<std::string>& environment, std::string_view p
     if (entry.compare(0, prefix.size(), prefix) == 0) return true;
   }
   return false;
+}
+
+Error OutOfBlock(const char* what, uint32_t id) {
+  return Error(Code::kInvalid, std::string(what) + " " + std::to_string(id) +
+                                   ": the task's user namespace has the ids 0 to " +
+                                   std::to_string(sys::kIdBlockSize - 1));
 }
 
 }  // namespace
@@ -38,9 +45,11 @@ Result<UniqueFd> Container::PrepareRoot() {
   TRY(sys::MakeDirectories(directory_ + "/work", 0755));
   // The root directory of an overlay looks as its uppermost directory does: as the image has it.
   struct stat root = TRY(sys::Stat(AT_FDCWD, plan_->layers.back()));
-  TRY(sys::Chown(AT_FDCWD, directory_ + "/upper", root.st_uid, root.st_gid));
+  TRY(sys::Chown(AT_FDCWD, directory_ + "/upper", first_id() + root.st_uid,
+                 first_id() + root.st_gid));
   TRY(sys::Chmod(AT_FDCWD, directory_ + "/upper", root.st_mode & 07777));
-  return isolation::MountOverlay({plan_->layers, directory_ + "/upper", directory_ + "/work"});
+  return isolation::MountOverlay({plan_->layers, directory_ + "/upper", directory_ + "/work",
+                                  context_->user_namespace, context_->plan->roots.AttachPoint()});
 }
 
 Result<> Container::OpenStreams() {
@@ -82,6 +91,28 @@ Result<> Container::SetSeccomp(isolation::ContainerSpec* spec) {
   return {};
 }
 
+// What is 0 inside is this outside.
+uint32_t Container::first_id() const {
+  return context_->user_namespace < 0 ? 0 : context_->plan->user_namespace.first_id;
+}
+
+// Programs open /dev/stdout and /dev/stderr by name: the pipes behind them are their user's.
+Result<> Container::GiveStreams(const isolation::ContainerUser& user) {
+  if (!logs_) return {};  // the host's /dev/null
+  for (int i : {1, 2}) {
+    TRY(sys::ChownFd(stream_ends_[i].get(), first_id() + user.uid, first_id() + user.gid, "pipe"));
+  }
+  return {};
+}
+
+Result<> CheckIds(const isolation::ContainerUser& user) {
+  for (uint32_t id : user.groups) {
+    if (id >= sys::kIdBlockSize) return OutOfBlock("group", id);
+  }
+  if (user.uid >= sys::kIdBlockSize) return OutOfBlock("user", user.uid);
+  return user.gid >= sys::kIdBlockSize ? OutOfBlock("group", user.gid) : Result<>();
+}
+
 Result<isolation::ContainerSpec> Container::MakeSpec(int root_mount) {
   isolation::ContainerSpec spec = SpecOf(*context_->plan, *plan_, context_->hostname);
   spec.user = TRY(isolation::ResolveUserIn(root_mount, plan_->user));
@@ -89,6 +120,12 @@ Result<isolation::ContainerSpec> Container::MakeSpec(int root_mount) {
   spec.capabilities = isolation::SetsForUser(plan_->capabilities, spec.user.uid == 0);
   TRY(SetSeccomp(&spec));
   spec.namespaces.join_network = context_->netns;
+  TRY(GiveStreams(spec.user));
+  if (context_->user_namespace >= 0) {
+    TRY(CheckIds(spec.user));
+    spec.namespaces.join_user = context_->user_namespace;
+    GiveToIdBlock(first_id(), &spec);
+  }
   spec.root_mount = root_mount;
   for (int i = 0; i < 3; ++i) spec.standard_fds[i] = stream_ends_[i].get();
   return spec;

@@ -24,8 +24,9 @@ namespace skiff::runtime {
 struct TaskContext {
   const TaskPlan* plan = nullptr;
   const isolation::CgroupHost* cgroups = nullptr;
-  int netns = -1;        // -1: the host's
-  std::string hostname;  // "" keeps
+  int netns = -1;           // -1: the host's
+  int user_namespace = -1;  // -1: the host's
+  std::string hostname;     // "" keeps
   sys::EventLoop* loop = nullptr;
 };
 
@@ -74,6 +75,8 @@ class Container {
   Result<UniqueFd> PrepareRoot();
   Result<> OpenStreams();
   Result<isolation::ContainerSpec> MakeSpec(int root_mount);
+  uint32_t first_id() const;
+  Result<> GiveStreams(const isolation::ContainerUser& user);
   Result<> SetSeccomp(isolation::ContainerSpec* spec);
   Result<isolation::Launched> Launch(const isolation::ContainerSpec& spec,
                                      isolation::LaunchFailure* failure);

@@ -13,6 +13,7 @@
 #include "runtime/plan/limits.h"
 #include "runtime/supervisor/cleanup.h"
 #include "runtime/supervisor/limits.h"
+#include "runtime/supervisor/task_user_namespace.h"
 
 namespace skiff::runtime {
 namespace {
@@ -91,6 +92,28 @@ Result<> Supervisor::HoldLayers() {
   return {};
 }
 
+// Where this host cannot, that is said, and the task runs without: unless it was asked for.
+Result<> Supervisor::SetUpUserNamespace() {
+  if (plan_.user_namespace.first_id == 0) return {};
+  int64_t begin = MonotonicNanoseconds();
+  Result<sys::UserNamespace> made = MakeTaskUserNamespace(plan_);
+  if (!made.ok() && plan_.user_namespace.is_required) {
+    return std::move(made).error().Context("user namespace");
+  }
+  if (!made.ok()) {
+    std::string text = WithoutUserNamespace(made.error());
+    Log(LogLevel::kWarning, text);
+    Warn("", text);
+    return {};
+  }
+  namespaces_ = std::move(made).value();
+  Event event = MakeEvent(EventType::kStepFinished);
+  event.step = "make user namespace";
+  event.duration_ns = MonotonicNanoseconds() - begin;
+  Record(std::move(event));
+  return {};
+}
+
 Result<> Supervisor::SetUpCgroup() {
   cgroups_ = TRY(isolation::CgroupHost::Discover());
   std::vector<std::string> warnings;
@@ -104,8 +127,12 @@ Result<> Supervisor::SetUpCgroup() {
 }
 
 void Supervisor::MakeContainers() {
-  context_ = {&plan_, &*cgroups_, network_->netns.valid() ? network_->netns.get() : -1,
-              network_->hostname, loop_.get()};
+  context_ = {&plan_,
+              &*cgroups_,
+              network_->netns.valid() ? network_->netns.get() : -1,
+              namespaces_.user.valid() ? namespaces_.user.get() : -1,
+              network_->hostname,
+              loop_.get()};
   for (const ContainerPlan& container : plan_.containers) {
     Container::Observer observer;
     observer.on_exit = [this](Container& c, const ContainerExit& ended) { OnExit(c, ended); };
@@ -127,7 +154,8 @@ Result<> Supervisor::SetUp() {
   TRY(SetUpLoop());
   TRY(HoldLayers());
   int64_t begin = MonotonicNanoseconds();
-  network_ = TRY(SetUpNetwork(plan_).Context("network"));
+  TRY(SetUpUserNamespace());
+  network_ = TRY(SetUpNetwork(plan_, std::move(namespaces_.network)).Context("network"));
   std::vector<Event> events;
   for (const networking::StepTime& step : network_->steps) {
     Event event = MakeEvent(EventType::kStepFinished);

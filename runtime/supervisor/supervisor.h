@@ -15,6 +15,7 @@
 
 #include "isolation/cgroup.h"
 #include "isolation/sys/event_loop.h"
+#include "isolation/sys/user_namespace.h"
 #include "runtime/model/task_machine.h"
 #include "runtime/supervisor/container.h"
 #include "runtime/supervisor/control_server.h"
@@ -38,6 +39,7 @@ class Supervisor {
   Result<> SetUp();
   Result<> SetUpLoop();
   Result<> HoldLayers();
+  Result<> SetUpUserNamespace();
   Result<> SetUpCgroup();
   void MakeContainers();
 
@@ -73,6 +75,7 @@ class Supervisor {
   TaskMachine machine_;
   std::vector<UniqueFd> held_layers_;
   std::optional<isolation::CgroupHost> cgroups_;
+  sys::UserNamespace namespaces_;  // invalid: the host's
   std::optional<TaskNetwork> network_;
   TaskContext context_;
   std::optional<std::chrono::seconds> stop_timeout_;  // asked for by whoever stops the task

@@ -27,7 +27,7 @@ Result<> WriteResolverFiles(const TaskPlan& plan, const ResolverTexts& texts) {
 
 Result<> SetUpAwsvpc(const TaskPlan& plan, TaskNetwork* network) {
   int64_t begin = MonotonicNanoseconds();
-  network->netns = TRY(sys::MakeNetworkNamespace());
+  if (!network->netns.valid()) network->netns = TRY(sys::MakeNetworkNamespace());
   network->steps.push_back({"make network namespace", MonotonicNanoseconds() - begin});
   network->installation = TRY(networking::Network::Open(plan.roots.data));
   networking::Attachment attached =
@@ -43,7 +43,7 @@ Result<> SetUpAwsvpc(const TaskPlan& plan, TaskNetwork* network) {
 }
 
 Result<> SetUpNone(const TaskPlan& plan, TaskNetwork* network) {
-  network->netns = TRY(sys::MakeNetworkNamespace());
+  if (!network->netns.valid()) network->netns = TRY(sys::MakeNetworkNamespace());
   TRY(networking::SetLoopbackUp(network->netns.get()));
   network->hostname = plan.hostname.empty() ? plan.id.Short() : plan.hostname;
   return WriteResolverFiles(plan, {networking::LocalHostsText(network->hostname), "",
@@ -76,8 +76,9 @@ networking::NetworkPlan NetworkPlanOf(const TaskPlan& plan) {
   return network;
 }
 
-Result<TaskNetwork> SetUpNetwork(const TaskPlan& plan) {
+Result<TaskNetwork> SetUpNetwork(const TaskPlan& plan, UniqueFd netns) {
   TaskNetwork network;
+  network.netns = std::move(netns);
   Result<> done;
   switch (plan.network_mode) {
     case NetworkMode::kAwsvpc:

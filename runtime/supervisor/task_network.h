@@ -26,6 +26,8 @@ struct TaskNetwork {
 
 // Makes the namespace and attaches it as the plan's mode says; writes etc/ of the task directory.
 // When it fails nothing of the network is left.
-Result<TaskNetwork> SetUpNetwork(const TaskPlan& plan);
+// `netns` is a namespace made for the task, with the task's user namespace; invalid: one of the
+// host's root's is made.
+Result<TaskNetwork> SetUpNetwork(const TaskPlan& plan, UniqueFd netns);
 
 }  // namespace skiff::runtime

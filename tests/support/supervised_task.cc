@@ -9,11 +9,13 @@
 
 #include "isolation/base/clock.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/inode.h"
 #include "isolation/sys/mount.h"
 #include "networking/network.h"
 #include "networking/subnet.h"
 #include "runtime/plan/limits.h"
 #include "runtime/supervisor/event_log.h"
+#include "runtime/supervisor/id_blocks.h"
 
 namespace skiff::test {
 
@@ -55,6 +57,16 @@ void AddNetwork(const runtime::Roots& roots, const runtime::TaskId& id,
   }
 }
 
+void AddIds(const runtime::Roots& roots, const runtime::TaskId& id,
+            std::vector<std::string>* remains) {
+  Result<std::vector<std::string>> blocks = sys::ListDirectory(AT_FDCWD, roots.IdBlocksDirectory());
+  if (!blocks.ok()) return;
+  for (const std::string& block : blocks.value()) {
+    std::string holder = sys::ReadLink(AT_FDCWD, roots.IdBlocksDirectory() + "/" + block).value();
+    if (holder == id.text()) remains->push_back("user ids " + block);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> RemainsOf(const runtime::Roots& roots, const runtime::TaskId& id) {
@@ -73,6 +85,7 @@ std::vector<std::string> RemainsOf(const runtime::Roots& roots, const runtime::T
   if (sys::Exists(AT_FDCWD, roots.TaskDirectory(id) + "/containers"))
     remains.push_back("writable layers");
   AddNetwork(roots, id, &remains);
+  AddIds(roots, id, &remains);
   return remains;
 }
 
@@ -98,6 +111,11 @@ TaskPlan Installation::Plan(const std::vector<std::string>& scripts,
   plan.cgroup = roots_.CgroupRoot() + "/" + plan.id.text();
   plan.limits.pids_max = runtime::kDefaultTaskPids;
   plan.network_mode = mode;
+  if (mode != runtime::NetworkMode::kHost) {
+    sys::MakeDirectories(TaskDirectory(plan), 0700).value();
+    plan.user_namespace.is_wanted = true;
+    plan.user_namespace.first_id = runtime::ClaimIdBlock(roots_, plan.id).value();
+  }
   for (const std::string& script : scripts) {
     runtime::ContainerPlan container;
     container.name = "c" + std::to_string(plan.containers.size());

@@ -4,6 +4,7 @@
 
 #include "isolation/seccomp.h"
 #include "isolation/seccomp_profile.h"
+#include "isolation/sys/user_namespace.h"
 #include "runtime/plan/container_spec.h"
 #include "runtime/plan/limits.h"
 #include "tools/skiff/terminal.h"
@@ -83,6 +84,24 @@ void AddLimits(const runtime::LimitsPlan& plan, const ExplainInput& input, const
   }
 }
 
+std::string UserNamespaceText(const ExplainInput& input) {
+  if (!input.plan->user_namespace.is_wanted) return "the host's: ids inside are ids outside";
+  if (!input.user_namespace_missing.empty()) {
+    return "the host's: " + input.user_namespace_missing;
+  }
+  return "its own: ids 0 to " + std::to_string(sys::kIdBlockSize - 1) +
+         " are a block of the host's that no other task has";
+}
+
+std::string UserNamespaceRule(const ExplainInput& input) {
+  if (input.options->user_namespace) return "--isolation userns";
+  return input.plan->user_namespace.is_wanted ? kDefault : "networkMode";
+}
+
+bool HasUserNamespace(const ExplainInput& input) {
+  return input.plan->user_namespace.is_wanted && input.user_namespace_missing.empty();
+}
+
 ExplainedPart ExplainTask(const ExplainInput& input) {
   const runtime::TaskPlan& plan = *input.plan;
   Part part("task " + plan.family);
@@ -95,7 +114,7 @@ ExplainedPart ExplainTask(const ExplainInput& input) {
                  std::string(runtime::ProtocolName(port.protocol)),
              "--publish");
   }
-  part.Add("user namespace", "the host's: ids inside are ids outside", "not supported yet");
+  part.Add("user namespace", UserNamespaceText(input), UserNamespaceRule(input));
   part.Add("cgroup", plan.cgroup, "the task's id");
   AddLimits(plan.limits, input, "", &part);
   return part.Finish();
@@ -136,7 +155,8 @@ void AddProcess(const ContainerPlan& plan, const ContainerDefinition& definition
   part->Add("descriptors", "0, 1 and 2", kDefault);
 }
 
-void AddNamespaces(const ContainerSpec& spec, runtime::NetworkMode mode, Part* part) {
+void AddNamespaces(const ContainerSpec& spec, const ExplainInput& input, Part* part) {
+  runtime::NetworkMode mode = input.plan->network_mode;
   std::vector<std::string> own;
   const isolation::NamespaceSpec& namespaces = spec.namespaces;
   if (namespaces.new_pid) own.emplace_back("pid");
@@ -145,7 +165,8 @@ void AddNamespaces(const ContainerSpec& spec, runtime::NetworkMode mode, Part* p
   if (namespaces.new_ipc) own.emplace_back("ipc");
   if (namespaces.new_cgroup) own.emplace_back("cgroup");
   part->AddList("namespaces of its own", own, kDefault);
-  std::vector<std::string> shared = {"user (the host's)", "time (the host's)"};
+  std::vector<std::string> shared = {
+      HasUserNamespace(input) ? "user (the task's)" : "user (the host's)", "time (the host's)"};
   shared.emplace_back(mode == runtime::NetworkMode::kHost ? "network (the host's)"
                                                           : "network (the task's)");
   part->AddList("namespaces shared", shared,
@@ -244,7 +265,7 @@ ExplainedPart ExplainContainer(const ExplainInput& input, size_t index) {
   ContainerSpec spec = runtime::SpecOf(*input.plan, plan, input.plan->hostname);
   Part part("container " + plan.name);
   AddProcess(plan, definition, spec, path, &part);
-  AddNamespaces(spec, input.plan->network_mode, &part);
+  AddNamespaces(spec, input, &part);
   AddRights(plan, definition, *input.options, path, &part);
   AddLimits(plan.limits, input, path, &part);
   AddRlimits(plan, definition, path, &part);

@@ -30,6 +30,7 @@ struct ExplainInput {
   std::string memory_by;  // "cgroup v2", "cgroup v1", ...
   std::string cpu_by;
   std::string pids_by;
+  std::string user_namespace_missing;  // why this host has none for it; "" when it has
 };
 
 std::vector<ExplainedPart> ExplainPlan(const ExplainInput& input);

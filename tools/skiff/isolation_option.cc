@@ -69,6 +69,11 @@ Result<> SetMaskedPaths(const std::string& value, IsolationOptions* options) {
   return {};
 }
 
+Result<> SetUserNamespace(const std::string& value, IsolationOptions* options) {
+  options->user_namespace = TRY(ParseSwitch(value));
+  return {};
+}
+
 // A layer that this version has in one way only.
 Result<> TakeOnly(const std::string& there, const std::string& missing, const std::string& value) {
   if (value == there) return {};
@@ -86,7 +91,7 @@ constexpr Layer kLayers[] = {
     {"caps", SetCapabilities},
     {"nnp", SetNoNewPrivileges},
     {"masked-paths", SetMaskedPaths},
-    {"userns", [](const std::string& v, IsolationOptions*) { return TakeOnly("off", "on", v); }},
+    {"userns", SetUserNamespace},
     {"landlock", [](const std::string& v, IsolationOptions*) { return TakeOnly("off", "on", v); }},
     {"pidns",
      [](const std::string& v, IsolationOptions*) { return TakeOnly("private", "shared", v); }},

@@ -39,11 +39,14 @@ TEST(IsolationOptionTest, EachKeySetsItsLayerAndLeavesTheOthers) {
   EXPECT_EQ(options.capabilities, isolation::CapabilityMask{0});
   EXPECT_EQ(options.no_new_privileges, false);
   EXPECT_FALSE(options.mask_paths);
-  IsolationOptions untouched = Parsed("userns=off,landlock=off,pidns=private,seccomp=default");
+  IsolationOptions untouched = Parsed("landlock=off,pidns=private,seccomp=default");
   EXPECT_EQ(untouched.seccomp, SeccompChoice::kDefault);
   EXPECT_FALSE(untouched.capabilities.has_value());
   EXPECT_FALSE(untouched.no_new_privileges.has_value());
   EXPECT_TRUE(untouched.mask_paths);
+  EXPECT_FALSE(untouched.user_namespace.has_value());
+  EXPECT_EQ(Parsed("userns=on").user_namespace, true);
+  EXPECT_EQ(Parsed("userns=off").user_namespace, false);
 }
 
 TEST(IsolationOptionTest, CapabilitiesAreWordsWithPlusBetween) {
@@ -56,7 +59,7 @@ TEST(IsolationOptionTest, CapabilitiesAreWordsWithPlusBetween) {
 }
 
 TEST(IsolationOptionTest, WhatIsNotThereIsRefusedByName) {
-  EXPECT_EQ(Refusal("userns=on"), "userns: on is not supported yet");
+  EXPECT_EQ(Refusal("userns=maybe"), "userns: expected on or off, got 'maybe'");
   EXPECT_EQ(Refusal("landlock=on"), "landlock: on is not supported yet");
   EXPECT_EQ(Refusal("pidns=shared"), "pidns: shared is not supported yet");
   EXPECT_EQ(Refusal("pidns=moon"), "pidns: expected private, got 'moon'");
@@ -140,6 +143,19 @@ TEST_F(ExplainTest, EveryValueComesWithTheRuleItIsFrom) {
   EXPECT_THAT(Item(1, "seccomp"), HasSubstr("system calls allowed"));
   EXPECT_THAT(Item(1, "masked paths"), HasSubstr("/proc/kcore"));
   EXPECT_EQ(Item(1, "namespaces of its own"), "pid, mount, uts, ipc, cgroup [default]");
+  EXPECT_THAT(Item(0, "user namespace"), HasSubstr("its own: ids 0 to 65535"));
+  EXPECT_THAT(Item(1, "namespaces shared"), HasSubstr("user (the task's)"));
+}
+
+TEST_F(ExplainTest, TaskWithoutUserNamespaceSaysWhy) {
+  const std::string json = R"({"family": "f", "networkMode": "host", "containerDefinitions": [
+      {"name": "c", "image": "i", "memory": 64}]})";
+  Explained(json);
+  EXPECT_EQ(Item(0, "user namespace"), "the host's: ids inside are ids outside [networkMode]");
+  EXPECT_THAT(plan_.warnings, testing::ElementsAre(HasSubstr("networkMode host: no user namesp")));
+  Explained(json, Parsed("userns=on"));
+  EXPECT_THAT(Item(0, "user namespace"), HasSubstr("its own"));
+  EXPECT_TRUE(plan_.user_namespace.is_required);
 }
 
 TEST_F(ExplainTest, WhatTheCommandLineChangedSaysSo) {
@@ -199,9 +215,9 @@ TEST(CommandLineTest, ExplainTakesTheWordsOfRun) {
   EXPECT_TRUE(explain.is_json);
   EXPECT_EQ(explain.run.isolation.no_new_privileges, false);
   EXPECT_EQ(explain.run.image.command.size(), 2U);
-  ParsedArguments refused = ParseArguments({"run", "--isolation", "userns=on", "x"});
+  ParsedArguments refused = ParseArguments({"run", "--isolation", "moon=on", "x"});
   EXPECT_EQ(refused.status, kExitUsage);
-  EXPECT_THAT(refused.error, HasSubstr("--isolation: userns: on is not supported yet"));
+  EXPECT_THAT(refused.error, HasSubstr("--isolation: expected one of seccomp, caps"));
 }
 
 }  // namespace

@@ -37,6 +37,8 @@ TEST(ConfinementTest, EverythingIsOnByDefault) {
   EXPECT_EQ(container.confinement, ConfinementPlan());
   EXPECT_TRUE(container.confinement.no_new_privileges);
   EXPECT_EQ(container.capabilities, isolation::DefaultCapabilities());
+  EXPECT_TRUE(plan.user_namespace.is_wanted);
+  EXPECT_FALSE(plan.user_namespace.is_required);
   EXPECT_THAT(plan.warnings, IsEmpty());
   isolation::ContainerSpec spec = SpecOf(plan, container, "");
   EXPECT_TRUE(spec.no_new_privileges);

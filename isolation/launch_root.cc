@@ -1,0 +1,113 @@
+#include "isolation/launch_root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdint>
+
+namespace skiff::isolation {
+namespace {
+
+constexpr mode_t kDirectoryMode = 0755;
+constexpr size_t kPathSize = 4096;
+
+}  // namespace
+
+void CloseQuietly(int fd) {
+  int saved = errno;
+  if (fd >= 0) close(fd);
+  errno = saved;
+}
+
+int LaunchRoot::Open(const char* path, int flags, mode_t mode) const {
+  open_how how{};
+  how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
+  how.mode = mode;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  long fd;
+  do {
+    fd = syscall(SYS_openat2, fd_, path, &how, sizeof(how));
+  } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+  return static_cast<int>(fd);
+}
+
+bool LaunchRoot::Own(int parent, const char* name) const {
+  return owner_ == 0 || fchownat(parent, name, owner_, owner_, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+// mkdir -p inside the root: every parent is resolved there anew, and a name is made only in the
+// directory so found.
+bool LaunchRoot::MakeDirectories(const char* path) const {
+  char prefix[kPathSize];
+  size_t size = strlen(path);
+  if (size >= sizeof(prefix)) {
+    errno = ENAMETOOLONG;
+    return false;
+  }
+  int parent = Open("/", O_PATH | O_DIRECTORY);
+  for (size_t end = 0; parent >= 0 && end < size;) {
+    size_t begin = end;
+    while (begin < size && path[begin] == '/') ++begin;
+    end = begin;
+    while (end < size && path[end] != '/') ++end;
+    if (end == begin) break;
+    memcpy(prefix, path, end);
+    prefix[end] = '\0';
+    int next = Open(prefix, O_PATH | O_DIRECTORY);
+    if (next < 0 && errno == ENOENT) {
+      const char* name = prefix + begin;
+      bool is_made = mkdirat(parent, name, kDirectoryMode) == 0 && Own(parent, name);
+      if (is_made) next = Open(prefix, O_PATH | O_DIRECTORY);
+    }
+    CloseQuietly(parent);
+    parent = next;
+  }
+  CloseQuietly(parent);
+  return parent >= 0;
+}
+
+int LaunchRoot::OpenDirectory(const char* path) const {
+  int fd = Open(path, O_PATH | O_DIRECTORY);
+  if (fd >= 0 || errno != ENOENT) return fd;
+  if (!MakeDirectories(path)) return -1;
+  return Open(path, O_PATH | O_DIRECTORY);
+}
+
+int LaunchRoot::OpenParent(const char* path, const char** name) const {
+  char parent[kPathSize];
+  const char* slash = strrchr(path, '/');
+  size_t size = slash == nullptr ? 0 : static_cast<size_t>(slash - path);
+  *name = slash == nullptr ? path : slash + 1;
+  if (size >= sizeof(parent)) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  memcpy(parent, path, size);
+  parent[size] = '\0';
+  return OpenDirectory(size == 0 ? "/" : parent);
+}
+
+int LaunchRoot::OpenFile(const char* path) const {
+  int fd = Open(path, O_PATH);
+  if (fd >= 0 || errno != ENOENT) return fd;
+  const char* name = nullptr;
+  int parent = OpenParent(path, &name);
+  if (parent < 0) return -1;
+  if (unlinkat(parent, name, 0) != 0 && errno != ENOENT) {
+    CloseQuietly(parent);
+    return -1;
+  }
+  fd = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
+  bool is_made = fd >= 0 && Own(parent, name);
+  CloseQuietly(parent);
+  CloseQuietly(fd);
+  if (!is_made) return -1;
+  return Open(path, O_PATH);
+}
+
+}  // namespace skiff::isolation

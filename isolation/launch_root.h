@@ -1,0 +1,38 @@
+// Paths inside a container's root, for the set-up between clone and exec: resolved as a process
+// chrooted there would, never out of it, and each step anew from the root. Private to
+// launch_child.cc, and with its rules: only system calls, no allocation. Functions return a
+// descriptor or true, or else -1 or false with errno set.
+#pragma once
+
+#include <sys/types.h>
+
+namespace skiff::isolation {
+
+class LaunchRoot {
+ public:
+  // `fd` is borrowed. Directories and files that are made belong to `owner` and its group.
+  LaunchRoot(int fd, uid_t owner) : fd_(fd), owner_(owner) {}
+
+  // A magic link leads nowhere.
+  int Open(const char* path, int flags, mode_t mode = 0) const;
+  // Made when absent, with its parents.
+  int OpenDirectory(const char* path) const;
+  // A file to bind over, made when absent. A link in the image that leads nowhere (resolv.conf of a
+  // systemd host) is replaced by a file.
+  int OpenFile(const char* path) const;
+  // The directory of `path` (made when absent) and the last component's name.
+  int OpenParent(const char* path, const char** name) const;
+  // What was made here is the container's root's, whatever that is outside.
+  bool Own(int parent, const char* name) const;
+
+ private:
+  bool MakeDirectories(const char* path) const;
+
+  int fd_;
+  uid_t owner_;
+};
+
+// errno stays.
+void CloseQuietly(int fd);
+
+}  // namespace skiff::isolation

@@ -1,0 +1,94 @@
+#include "isolation/sys/user_namespace.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "isolation/base/scope_exit.h"
+#include "isolation/sys/call.h"
+#include "isolation/sys/file.h"
+#include "isolation/sys/process.h"
+
+namespace skiff::sys {
+namespace {
+
+int WaitForEnd(void* parent) {
+  bool is_bound = prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
+  if (!is_bound || getppid() != *static_cast<pid_t*>(parent)) _exit(1);
+  for (;;) pause();
+}
+
+// Whoever holds the namespaces until there are descriptors of them. It shares our memory, for a
+// copy would cost more than all the rest, and does nothing with it.
+Result<Process> StartHolder(int flags) {
+  alignas(16) static char stack[8192];
+  static pid_t parent;
+  parent = getpid();
+  int pidfd = -1;
+  pid_t pid = TRY(Call("clone", "user namespace", [&] {
+    return clone(WaitForEnd, stack + sizeof(stack), flags | CLONE_VM | CLONE_PIDFD | SIGCHLD,
+                 &parent, &pidfd);
+  }));
+  Process holder;
+  holder.pid = pid;
+  holder.pidfd = UniqueFd(pidfd);
+  return holder;
+}
+
+// Its memory is ours and its end must be certain, so no failpoint is asked.
+void End(const Process& holder) {
+  syscall(SYS_pidfd_send_signal, holder.pidfd.get(), SIGKILL, nullptr, 0);
+  siginfo_t info{};
+  while (waitid(P_PIDFD, static_cast<id_t>(holder.pidfd.get()), &info, WEXITED) != 0 &&
+         errno == EINTR) {
+  }
+}
+
+Result<> WriteMaps(const std::string& process, uint32_t first_id) {
+  std::string map = "0 " + std::to_string(first_id) + " " + std::to_string(kIdBlockSize);
+  TRY(WriteControl(AT_FDCWD, process + "/uid_map", map));
+  return WriteControl(AT_FDCWD, process + "/gid_map", map);
+}
+
+}  // namespace
+
+Result<UserNamespace> MakeUserNamespace(uint32_t first_id, bool with_network) {
+  Process holder = TRY(StartHolder(CLONE_NEWUSER | (with_network ? CLONE_NEWNET : 0)));
+  ScopeExit end([&] { End(holder); });
+  std::string process = "/proc/" + std::to_string(holder.pid);
+  TRY(WriteMaps(process, first_id));
+  UserNamespace made;
+  made.user = TRY(Open(AT_FDCWD, process + "/ns/user", O_RDONLY));
+  if (with_network) made.network = TRY(Open(AT_FDCWD, process + "/ns/net", O_RDONLY));
+  return made;
+}
+
+Result<> ShowIdsThrough(int mount_fd, int user_namespace, bool is_recursive,
+                        const std::string& what) {
+  struct mount_attr attributes {};
+  attributes.attr_set = MOUNT_ATTR_IDMAP;
+  attributes.userns_fd = static_cast<uint64_t>(user_namespace);
+  unsigned flags = unsigned{AT_EMPTY_PATH} | (is_recursive ? unsigned{AT_RECURSIVE} : 0U);
+  Result<> set = CallVoid("mount_setattr", what, [&] {
+    return static_cast<int>(
+        syscall(SYS_mount_setattr, mount_fd, "", flags, &attributes, sizeof(attributes)));
+  });
+  if (!set.ok() && set.error().sys_errno() == EINVAL) {
+    return Error(Code::kUnavailable, what + ": its file system has no id-mapped mounts");
+  }
+  return set;
+}
+
+Result<> EnterFollowingMountNamespace() {
+  TRY(CallVoid("unshare", "CLONE_NEWNS", [] { return unshare(CLONE_NEWNS); }));
+  return CallVoid("mount", "/ as slave",
+                  [] { return mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr); });
+}
+
+}  // namespace skiff::sys

@@ -1,0 +1,34 @@
+// User namespaces made to be joined later, and mounts that show their files under a namespace's
+// ids. Single-threaded callers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "isolation/base/result.h"
+#include "isolation/base/unique_fd.h"
+
+namespace skiff::sys {
+
+// The ids 0 to kIdBlockSize - 1 of the namespace are first_id and following ones outside, users and
+// groups alike.
+inline constexpr uint32_t kIdBlockSize = 65'536;
+
+struct UserNamespace {
+  UniqueFd user;
+  UniqueFd network;  // owned by it; invalid unless asked for
+};
+
+// Nobody is in it: it lives as long as its descriptors, and the processes that joined.
+Result<UserNamespace> MakeUserNamespace(uint32_t first_id, bool with_network);
+
+// Files and directories seen through the detached mount belong to the namespace's ids: what is
+// stored as N appears as N inside, and is stored as N when written there. kUnavailable where the
+// file system cannot.
+Result<> ShowIdsThrough(int mount_fd, int user_namespace, bool is_recursive,
+                        const std::string& what);
+
+// A mount namespace of this process's own that hears of the host's unmounts and tells nothing back.
+Result<> EnterFollowingMountNamespace();
+
+}  // namespace skiff::sys
