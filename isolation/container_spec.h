@@ -69,6 +69,7 @@ struct NamespaceSpec {
   // Borrowed. Joined last, when everything is in its place: all other namespaces stay the host's
   // root's, so that no right inside reaches the container's own mounts.
   int join_user = -1;
+  int join_pid = -1;  // borrowed; when not new_pid
 };
 
 struct ContainerSpec {
@@ -82,6 +83,7 @@ struct ContainerSpec {
   bool no_new_privileges = true;
   const SeccompProgram* seccomp = nullptr;  // borrowed; null: none
   uint32_t seccomp_flags = 0;               // SECCOMP_FILTER_FLAG_* of seccomp(2)
+  int landlock = -1;                        // borrowed: a ruleset of Landlock; -1: none
   std::vector<RlimitSpec> rlimits;
   std::optional<int> oom_score_adj;
   // With join_user: the id outside that is 0 inside. What the set-up makes belongs to it.

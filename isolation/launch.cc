@@ -170,6 +170,7 @@ void PreparedLaunch::AddCredentials(const ContainerSpec& spec) {
   plan_.no_new_privileges = spec.no_new_privileges;
   if (spec.oom_score_adj) plan_.oom_score_adj = Keep(std::to_string(*spec.oom_score_adj));
   plan_.seccomp_flags = spec.seccomp_flags;
+  plan_.landlock = spec.landlock;
   if (spec.seccomp != nullptr) {
     seccomp_.len = static_cast<uint16_t>(spec.seccomp->size());
     seccomp_.filter =
@@ -291,6 +292,22 @@ void ArmFailpoint([[maybe_unused]] ChildPlan* plan) {
 #endif
 }
 
+// Children of this process are born in the pid namespace `fd`, until the end of the scope.
+class ChildrenInPidNamespace {
+ public:
+  Result<> Enter(int fd) {
+    if (fd < 0) return {};
+    own_ = TRY(sys::OpenOwnNamespace("pid"));
+    return sys::EnterNamespace(fd, CLONE_NEWPID);
+  }
+  ~ChildrenInPidNamespace() {
+    if (own_.valid()) sys::EnterNamespaceOrAbort(own_.get(), CLONE_NEWPID);
+  }
+
+ private:
+  UniqueFd own_;
+};
+
 pid_t CloneInto(const NamespaceSpec& namespaces, const Cgroup* cgroup, int* pidfd) {
   clone_args arguments{};
   arguments.flags = CloneFlags(namespaces);
@@ -337,9 +354,14 @@ Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchF
 
   int64_t begin = MonotonicNanoseconds();
   int pidfd = -1;
-  pid_t pid = CloneInto(spec.namespaces, cgroup, &pidfd);
+  pid_t pid = -1;
+  {
+    ChildrenInPidNamespace there;
+    TRY(there.Enter(spec.namespaces.join_pid));
+    pid = CloneInto(spec.namespaces, cgroup, &pidfd);
+    if (pid == 0) RunChild(prepared.plan());
+  }
   if (pid < 0) return Error::FromErrno(errno, "clone3");
-  if (pid == 0) RunChild(prepared.plan());
   Launched launched;
   launched.process.pid = pid;
   launched.process.pidfd = UniqueFd(pidfd);

@@ -389,10 +389,9 @@ bool Child::SetLimits() {
 }
 
 bool Child::JoinUser() {
-  if (plan_.user_namespace < 0) return true;
-  // Until the exec this process is a copy of its parent: nobody in the namespace may look into it
-  // (CVE-2016-9962).
-  return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setns(plan_.user_namespace, CLONE_NEWUSER) == 0;
+  if (plan_.user_namespace >= 0 && setns(plan_.user_namespace, CLONE_NEWUSER) != 0) return false;
+  // While there is a CAP_SYS_ADMIN: it would ask for no_new_privs otherwise.
+  return plan_.landlock < 0 || syscall(SYS_landlock_restrict_self, plan_.landlock, 0) == 0;
 }
 
 bool Child::DropBounding() const {
@@ -466,7 +465,9 @@ bool Child::Exec() {
 void Child::Run() {
   report_.finished_at[static_cast<int>(LaunchStep::kNone)] = Now();
   close(plan_.error_pipe_reader);
-  if (!DieWithParent()) Fail();
+  // Until the exec this process is a copy of its parent: whoever shares its pid namespace and its
+  // user must not look into it (CVE-2016-9962).
+  if (!DieWithParent() || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) Fail();
   if (plan_.oom_score_adj != nullptr) {
     // The host's /proc is still in sight; a host without the right to lower it keeps the old value.
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);

@@ -111,6 +111,7 @@ struct ChildPlan {
   bool no_new_privileges;
   const sock_fprog* seccomp;  // null: none
   unsigned seccomp_flags;
+  int landlock;  // -1: none
 
   const char* const* candidates;  // full paths of the program, tried in order
   size_t candidate_count;

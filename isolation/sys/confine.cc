@@ -113,4 +113,40 @@ Result<bool> RestrictFiles(const std::vector<int>& writable, const std::vector<i
   return true;
 }
 
+namespace {
+
+// The members after the first are newer than our headers.
+struct Ruleset {
+  uint64_t handled_access_fs;
+  uint64_t handled_access_net;
+  uint64_t scoped;
+};
+constexpr uint64_t kScopeAbstractSockets = 1;
+constexpr uint64_t kScopeSignals = 2;
+constexpr int kVersionWithRefer = 2;
+constexpr int kVersionWithScopes = 6;
+
+}  // namespace
+
+Result<UniqueFd> MakeContainerRuleset(int root) {
+  int version =
+      Number(syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION));
+  if (version < kVersionWithRefer) {
+    return Error(Code::kUnavailable, version < 0 ? "this kernel has no Landlock, or it is off"
+                                                 : "this kernel's Landlock is older than 5.19's");
+  }
+  bool has_scopes = version >= kVersionWithScopes;
+  Ruleset attributes{};
+  attributes.handled_access_fs =
+      LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_REFER;
+  if (has_scopes) attributes.scoped = kScopeAbstractSockets | kScopeSignals;
+  size_t size = has_scopes ? sizeof(attributes) : sizeof(attributes.handled_access_fs);
+  int made = TRY(Call("landlock_create_ruleset", "", [&] {
+    return Number(syscall(SYS_landlock_create_ruleset, &attributes, size, 0));
+  }));
+  UniqueFd ruleset(made);
+  TRY(AddRule(ruleset.get(), root, LANDLOCK_ACCESS_FS_REFER));
+  return ruleset;
+}
+
 }  // namespace skiff::sys

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "isolation/base/result.h"
+#include "isolation/base/unique_fd.h"
 
 namespace skiff::sys {
 
@@ -28,5 +29,11 @@ Result<> PivotInto(int mount_fd);
 // `readable` read and listed; every other access by path is denied. False when the kernel has no
 // Landlock; then nothing has changed. no_new_privs must be set.
 Result<bool> RestrictFiles(const std::vector<int>& writable, const std::vector<int>& readable);
+
+// Landlock for what a container runs: no device node is made anywhere under `root`, no mount is
+// changed, and, from Linux 6.12 on, no signal and no abstract socket leaves. Everything else stays
+// as it is. A ruleset to be entered with landlock_restrict_self(2); kUnavailable before Linux 5.19,
+// where it would also deny renames between directories.
+Result<UniqueFd> MakeContainerRuleset(int root);
 
 }  // namespace skiff::sys

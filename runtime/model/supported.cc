@@ -95,7 +95,8 @@ constexpr std::array<Row<TaskDefinition>, 11> kTaskRows = {{
     {"networkMode", [](const auto& t) { return t.network_mode == NetworkMode::kBridge; },
      Verdict::kRefuse, "bridge is not supported: use awsvpc, host or none"},
     {"volumes", [](const auto& t) { return !t.volumes.empty(); }, Verdict::kRefuse, kNotYet},
-    {"pidMode", [](const auto& t) { return t.pid_mode.has_value(); }, Verdict::kRefuse, kNotYet},
+    {"pidMode", [](const auto& t) { return t.pid_mode && *t.pid_mode != "task"; }, Verdict::kRefuse,
+     "only task is supported yet"},
     // "none" is what every container has: System V objects of its own.
     {"ipcMode", [](const auto& t) { return t.ipc_mode && *t.ipc_mode != "none"; }, Verdict::kRefuse,
      kNotYet},

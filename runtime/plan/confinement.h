@@ -24,6 +24,8 @@ struct IsolationOptions {
   bool mask_paths = true;
   // Absent: where the network mode and the host allow it. On: or the task does not start.
   std::optional<bool> user_namespace;
+  bool landlock = false;
+  bool share_pids = false;  // the containers of the task see each other's processes
   bool trace_syscalls = false;
 };
 
@@ -42,6 +44,7 @@ struct ConfinementPlan {
   uint32_t seccomp_flags = 0;
   bool no_new_privileges = true;
   bool mask_paths = true;
+  bool landlock = false;
   // Names of the system calls are collected in syscalls/<container> of the task's directory.
   bool trace_syscalls = false;
   bool operator==(const ConfinementPlan&) const = default;

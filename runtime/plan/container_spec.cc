@@ -39,6 +39,7 @@ isolation::ContainerSpec SpecOf(const TaskPlan& task, const ContainerPlan& conta
   spec.working_directory = container.working_directory;
   spec.capabilities = isolation::SetsForUser(container.capabilities, true);
   spec.no_new_privileges = container.confinement.no_new_privileges;
+  spec.namespaces.new_pid = !task.share_pids;
   spec.seccomp_flags = container.confinement.seccomp_flags;
   for (const RlimitPlan& limit : container.rlimits) {
     spec.rlimits.push_back({limit.resource, limit.soft, limit.hard});

@@ -154,6 +154,7 @@ void SetConfinement(const ContainerDefinition& container, const IsolationOptions
   plan->seccomp_program = options.seccomp_program;
   plan->seccomp_flags = options.seccomp_flags;
   plan->mask_paths = options.mask_paths;
+  plan->landlock = options.landlock;
   plan->trace_syscalls = options.trace_syscalls;
   for (const std::string& option : container.docker_security_options) {
     if (option == "no-new-privileges:false") plan->no_new_privileges = false;
@@ -302,6 +303,7 @@ Result<TaskPlan> MakePlan(const TaskDefinition& definition, const PlanRequest& r
   plan.roots = request.roots;
   plan.cgroup = request.roots.CgroupRoot() + "/" + request.id.text();
   plan.network_mode = EffectiveNetworkMode(definition);
+  plan.share_pids = request.isolation.share_pids || definition.pid_mode == "task";
   plan.published_ports = request.published_ports;
   plan.limits.memory_max = definition.memory;
   if (definition.cpu) {

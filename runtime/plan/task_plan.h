@@ -82,6 +82,7 @@ struct TaskPlan {
   std::string cgroup;  // path below each hierarchy
   LimitsPlan limits;
   UserNamespacePlan user_namespace;
+  bool share_pids = false;
   NetworkMode network_mode = NetworkMode::kAwsvpc;
   std::vector<PublishedPortPlan> published_ports;
   std::string hostname;  // "": awsvpc derives it from the address, host keeps the host's

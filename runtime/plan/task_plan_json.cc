@@ -33,6 +33,7 @@ constexpr std::pair<SeccompChoice, std::string_view> kSeccompChoices[] = {
 json EncodeConfinement(const ConfinementPlan& plan) {
   json out = {{"noNewPrivileges", plan.no_new_privileges},
               {"maskPaths", plan.mask_paths},
+              {"landlock", plan.landlock},
               {"traceSyscalls", plan.trace_syscalls}};
   for (const auto& [choice, name] : kSeccompChoices) {
     if (plan.seccomp == choice) out["seccomp"] = std::string(name);
@@ -109,6 +110,12 @@ Result<std::string> GetString(const JsonCursor& cursor, std::string_view name) {
 Result<bool> GetBoolean(const JsonCursor& cursor, std::string_view name) {
   JsonCursor member = TRY(cursor.Get(name));
   return member.Boolean();
+}
+// Of a member that older plans lack.
+Result<bool> FindBoolean(const JsonCursor& cursor, std::string_view name) {
+  std::optional<JsonCursor> member = TRY(cursor.Find(name));
+  if (!member) return false;
+  return member->Boolean();
 }
 Result<int64_t> GetInteger(const JsonCursor& cursor, std::string_view name, int64_t min,
                            int64_t max) {
@@ -201,6 +208,7 @@ Result<ConfinementPlan> DecodeConfinement(const JsonCursor& container) {
   if (!found) return plan;
   plan.no_new_privileges = TRY(GetBoolean(*found, "noNewPrivileges"));
   plan.mask_paths = TRY(GetBoolean(*found, "maskPaths"));
+  plan.landlock = TRY(FindBoolean(*found, "landlock"));
   plan.trace_syscalls = TRY(GetBoolean(*found, "traceSyscalls"));
   TRY(DecodeSeccomp(*found, &plan));
   return plan;
@@ -276,6 +284,7 @@ std::string EncodePlan(const TaskPlan& plan) {
                {{"wanted", plan.user_namespace.is_wanted},
                 {"required", plan.user_namespace.is_required},
                 {"firstId", plan.user_namespace.first_id}}},
+              {"sharePids", plan.share_pids},
               {"networkMode", std::string(NetworkModeName(plan.network_mode))},
               {"hostname", plan.hostname},
               {"warnings", plan.warnings}};
@@ -310,6 +319,7 @@ Result<TaskPlan> DecodePlan(std::string_view text) {
   JsonCursor limits = TRY(root.Get("limits"));
   plan.limits = TRY(DecodeLimits(limits));
   plan.user_namespace = TRY(DecodeUserNamespace(root));
+  plan.share_pids = TRY(FindBoolean(root, "sharePids"));
   plan.network_mode = TRY(DecodeNetworkMode(root));
   plan.hostname = TRY(GetString(root, "hostname"));
   plan.warnings = TRY(root.FindStrings("warnings"));

@@ -8,6 +8,7 @@
 #include "isolation/base/log.h"
 #include "isolation/base/scope_exit.h"
 #include "isolation/overlay.h"
+#include "isolation/sys/confine.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/user_namespace.h"
 #include "runtime/plan/container_spec.h"
@@ -120,6 +121,11 @@ Result<isolation::ContainerSpec> Container::MakeSpec(int root_mount) {
   spec.capabilities = isolation::SetsForUser(plan_->capabilities, spec.user.uid == 0);
   TRY(SetSeccomp(&spec));
   spec.namespaces.join_network = context_->netns;
+  spec.namespaces.join_pid = context_->pid_namespace;
+  if (plan_->confinement.landlock) {
+    landlock_ = TRY(sys::MakeContainerRuleset(root_mount).Context("--isolation landlock"));
+    spec.landlock = landlock_.get();
+  }
   TRY(GiveStreams(spec.user));
   if (context_->user_namespace >= 0) {
     TRY(CheckIds(spec.user));
@@ -171,6 +177,7 @@ Result<StartedContainer> Container::Start(isolation::LaunchFailure* failure) {
     started.steps.emplace_back(isolation::LaunchStepName(static_cast<isolation::LaunchStep>(step)),
                                launched.step_nanoseconds[step]);
   }
+  landlock_.Reset();
   process_ = std::move(launched.process);
   started.pid = process_.pid;
   context_->loop->Poll(process_.pidfd.get(), POLLIN, sys::Repeat::kOnce, pidfd_ready_);

@@ -26,6 +26,7 @@ struct TaskContext {
   const isolation::CgroupHost* cgroups = nullptr;
   int netns = -1;           // -1: the host's
   int user_namespace = -1;  // -1: the host's
+  int pid_namespace = -1;   // -1: each container has its own
   std::string hostname;     // "" keeps
   sys::EventLoop* loop = nullptr;
 };
@@ -88,6 +89,7 @@ class Container {
   Observer observer_;
   std::string directory_;  // tasks/<id>/containers/<name>
   isolation::SeccompProgram seccomp_;
+  UniqueFd landlock_;                               // until the start
   std::unique_ptr<isolation::SeccompTrace> trace_;  // null: not traced
   std::optional<isolation::Cgroup> cgroup_;
   std::unique_ptr<LogWriter> logs_;

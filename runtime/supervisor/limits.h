@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstddef>
 
+#include "isolation/base/bytes.h"
+
 namespace skiff::runtime {
 
 inline constexpr size_t kMaxControlConnections = 16;
@@ -13,5 +15,8 @@ inline constexpr int kControlBacklog = 16;
 // on them.
 inline constexpr std::chrono::milliseconds kDrainTimeout{500};
 inline constexpr int kSupervisorOomScore = -999;
+
+// What the init of a shared pid namespace may have of its own: it allocates nothing.
+inline constexpr Bytes kInitMemory = Bytes::MiB(64);
 
 }  // namespace skiff::runtime

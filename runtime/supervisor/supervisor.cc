@@ -8,6 +8,7 @@
 
 #include "isolation/base/clock.h"
 #include "isolation/base/log.h"
+#include "isolation/sandbox.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/process.h"
 #include "runtime/plan/limits.h"
@@ -114,6 +115,20 @@ Result<> Supervisor::SetUpUserNamespace() {
   return {};
 }
 
+// An init that is nothing but that: in the sight of the containers, with nothing of the host's.
+Result<> Supervisor::SetUpPids() {
+  if (!plan_.share_pids) return {};
+  isolation::SandboxSpec sandbox;
+  sandbox.writable = plan_.roots.AttachPoint();
+  sandbox.memory = kInitMemory;
+  sandbox.allowed = sys::kInitCalls;
+  auto confine = [](void* spec) {
+    return isolation::EnterSandbox(*static_cast<isolation::SandboxSpec*>(spec));
+  };
+  pids_ = TRY(sys::MakePidNamespace(confine, &sandbox));
+  return {};
+}
+
 Result<> Supervisor::SetUpCgroup() {
   cgroups_ = TRY(isolation::CgroupHost::Discover());
   std::vector<std::string> warnings;
@@ -131,6 +146,7 @@ void Supervisor::MakeContainers() {
               &*cgroups_,
               network_->netns.valid() ? network_->netns.get() : -1,
               namespaces_.user.valid() ? namespaces_.user.get() : -1,
+              pids_.fd.valid() ? pids_.fd.get() : -1,
               network_->hostname,
               loop_.get()};
   for (const ContainerPlan& container : plan_.containers) {
@@ -155,6 +171,7 @@ Result<> Supervisor::SetUp() {
   TRY(HoldLayers());
   int64_t begin = MonotonicNanoseconds();
   TRY(SetUpUserNamespace());
+  TRY(SetUpPids());
   network_ = TRY(SetUpNetwork(plan_, std::move(namespaces_.network)).Context("network"));
   std::vector<Event> events;
   for (const networking::StepTime& step : network_->steps) {
@@ -362,6 +379,10 @@ void Supervisor::Loop() {
 bool Supervisor::TearDown() {
   loop_.reset();
   containers_.clear();
+  if (pids_.init.pidfd.valid()) {
+    sys::SignalPidfd(pids_.init.pidfd.get(), SIGKILL).Ignore();
+    [[maybe_unused]] auto reaped = sys::WaitPidfd(pids_.init.pidfd.get(), true);
+  }
   control_.reset();
   networking::Network* network = nullptr;
   if (network_) {

@@ -15,6 +15,7 @@
 
 #include "isolation/cgroup.h"
 #include "isolation/sys/event_loop.h"
+#include "isolation/sys/pid_namespace.h"
 #include "isolation/sys/user_namespace.h"
 #include "runtime/model/task_machine.h"
 #include "runtime/supervisor/container.h"
@@ -40,6 +41,7 @@ class Supervisor {
   Result<> SetUpLoop();
   Result<> HoldLayers();
   Result<> SetUpUserNamespace();
+  Result<> SetUpPids();
   Result<> SetUpCgroup();
   void MakeContainers();
 
@@ -76,6 +78,7 @@ class Supervisor {
   std::vector<UniqueFd> held_layers_;
   std::optional<isolation::CgroupHost> cgroups_;
   sys::UserNamespace namespaces_;  // invalid: the host's
+  sys::PidNamespace pids_;         // invalid: each container has its own
   std::optional<TaskNetwork> network_;
   TaskContext context_;
   std::optional<std::chrono::seconds> stop_timeout_;  // asked for by whoever stops the task

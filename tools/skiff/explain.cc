@@ -167,6 +167,7 @@ void AddNamespaces(const ContainerSpec& spec, const ExplainInput& input, Part* p
   part->AddList("namespaces of its own", own, kDefault);
   std::vector<std::string> shared = {
       HasUserNamespace(input) ? "user (the task's)" : "user (the host's)", "time (the host's)"};
+  if (!namespaces.new_pid) shared.emplace_back("pid (the task's)");
   shared.emplace_back(mode == runtime::NetworkMode::kHost ? "network (the host's)"
                                                           : "network (the task's)");
   part->AddList("namespaces shared", shared,
@@ -214,6 +215,11 @@ void AddRights(const ContainerPlan& plan, const ContainerDefinition& definition,
             options.no_new_privileges ? "--isolation nnp"
             : is_given                ? path + "dockerSecurityOptions"
                                       : kDefault);
+  part->Add("landlock",
+            plan.confinement.landlock
+                ? "no device nodes, no changes of mounts, no signals nor abstract sockets out of it"
+                : "off",
+            plan.confinement.landlock ? "--isolation landlock" : kDefault);
   bool is_chosen = plan.confinement.seccomp != SeccompChoice::kDefault;
   std::string rule = is_chosen ? "--isolation seccomp" : kDefault;
   if (!options.seccomp_source.empty()) rule += "=" + options.seccomp_source;

@@ -67,7 +67,7 @@ inline constexpr const char* kRunFooter =
     "  skiff run --isolation seccomp=web-seccomp.json,caps=none,nnp=on nginx\n"
     "\n"
     "--isolation takes seccomp=default|none|FILE, caps=default|none|all|NAME+NAME..., nnp=on|off,\n"
-    "masked-paths=on|off, userns=on|off; landlock and pidns have one value so far. skiff explain "
+    "masked-paths=on|off, userns=on|off, landlock=on|off, pidns=private|shared. skiff explain "
     "shows\n"
     "what comes of it.";
 

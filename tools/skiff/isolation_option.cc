@@ -74,11 +74,15 @@ Result<> SetUserNamespace(const std::string& value, IsolationOptions* options) {
   return {};
 }
 
-// A layer that this version has in one way only.
-Result<> TakeOnly(const std::string& there, const std::string& missing, const std::string& value) {
-  if (value == there) return {};
-  if (value != missing) return Unexpected(there, value);
-  return Error(Code::kUnavailable, value + " is not supported yet");
+Result<> SetLandlock(const std::string& value, IsolationOptions* options) {
+  options->landlock = TRY(ParseSwitch(value));
+  return {};
+}
+
+Result<> SetPids(const std::string& value, IsolationOptions* options) {
+  if (value != "private" && value != "shared") return Unexpected("private or shared", value);
+  options->share_pids = value == "shared";
+  return {};
 }
 
 struct Layer {
@@ -92,9 +96,8 @@ constexpr Layer kLayers[] = {
     {"nnp", SetNoNewPrivileges},
     {"masked-paths", SetMaskedPaths},
     {"userns", SetUserNamespace},
-    {"landlock", [](const std::string& v, IsolationOptions*) { return TakeOnly("off", "on", v); }},
-    {"pidns",
-     [](const std::string& v, IsolationOptions*) { return TakeOnly("private", "shared", v); }},
+    {"landlock", SetLandlock},
+    {"pidns", SetPids},
 };
 
 std::string KnownKeys() {

@@ -6,13 +6,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <sstream>
+#include <thread>
 
 #include "isolation/base/text.h"
 #include "isolation/launch.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/pid_namespace.h"
 #include "tests/support/busybox_root.h"
 #include "tests/support/capability.h"
 
@@ -211,6 +214,96 @@ TEST_F(ConfinementTest, OnlyThreeDescriptorsAreInherited) {
   UniqueFd host = sys::OpenDirectory(AT_FDCWD, "/").value();
   ASSERT_EQ(fcntl(host.get(), F_SETFD, 0), 0);  // as a careless library would leave it
   EXPECT_EQ(Shell("ls /proc/1/fd; true"), "0\n1\n2\n");
+}
+
+// CVE-2016-9962: who shares a pid namespace with a container that is being started looks into the
+// process before its exec, a copy of the runtime with the runtime's descriptors. The worst case: no
+// user namespace between the two, and the same user and capabilities.
+TEST_F(ConfinementTest, NobodyLooksIntoAContainerThatIsBeingStarted) {
+  auto nothing = [](void*) { return Result<>(); };
+  sys::PidNamespace pids = sys::MakePidNamespace(nothing, nullptr).value();
+  sys::Pipe output = sys::MakePipe().value();
+  spec_.namespaces.new_pid = false;
+  spec_.namespaces.join_pid = pids.fd.get();
+  Mount();
+  UniqueFd null = sys::Open(AT_FDCWD, "/dev/null", O_RDONLY).value();
+  ContainerSpec watcher = spec_;
+  watcher.arguments = {"/bin/probe", "pry"};
+  watcher.standard_fds[0] = null.get();
+  watcher.standard_fds[1] = watcher.standard_fds[2] = output.write_end.get();
+  Launched prying = Launch(watcher, nullptr, nullptr).value();
+  output.write_end.Reset();
+  char ready[6];
+  ASSERT_EQ(sys::Read(output.read_end.get(), ready, sizeof(ready)).value(), sizeof(ready));
+  // The window is short; started often enough, it is met.
+  for (int i = 0; i < 150; ++i) Run({"/bin/probe", "ids"});
+  sys::SignalPidfd(prying.process.pidfd.get(), SIGTERM).value();
+  EXPECT_EQ(sys::ReadAll(output.read_end.get(), "output").value(), "met many\n");
+  sys::WaitPidfd(prying.process.pidfd.get(), true).value();
+  sys::SignalPidfd(pids.init.pidfd.get(), SIGKILL).value();
+  sys::WaitPidfd(pids.init.pidfd.get(), true).value();
+}
+
+// CVE-2021-30465: a neighbour that shares a volume swaps a directory on the way to a mount's target
+// for a link, between the look and the use.
+TEST_F(ConfinementTest, LinkSwappedUnderAMountLeadsNowhereOutside) {
+  skiff::test::TempDir volume;
+  skiff::test::TempDir canary;
+  std::filesystem::create_directories(volume.path() + "/spot/inner");
+  std::filesystem::create_directory_symlink(canary.path(), volume.path() + "/link");
+  std::atomic<bool> is_over = false;
+  std::atomic<int> swaps = 0;
+  std::thread neighbour([&] {
+    std::string spot = volume.path() + "/spot";
+    std::string link = volume.path() + "/link";
+    while (!is_over) {
+      renameat2(AT_FDCWD, spot.c_str(), AT_FDCWD, link.c_str(), RENAME_EXCHANGE);
+      ++swaps;
+    }
+  });
+  MountSpec shared;
+  shared.kind = MountSpec::Kind::kBind;
+  shared.source = volume.path();
+  shared.target = "/vol";
+  MountSpec below;
+  below.type = "tmpfs";
+  below.target = "/vol/spot/inner";
+  MountSpec file;
+  file.kind = MountSpec::Kind::kBind;
+  file.source = "/etc/passwd";
+  file.target = "/vol/spot/file";
+  for (const MountSpec& mount : {shared, below, file}) spec_.mounts.push_back(mount);
+  int started = 0;
+  for (int i = 0; i < 200; ++i) {
+    Mount();
+    spec_.arguments = {"/bin/busybox", "ls", canary.path()};
+    Result<Outcome> outcome = RunToEnd(spec_, nullptr);
+    started += outcome.ok();
+    ASSERT_THAT(sys::ListDirectory(AT_FDCWD, canary.path()).value(), IsEmpty()) << i;
+  }
+  is_over = true;
+  neighbour.join();
+  EXPECT_GT(started, 0);
+  EXPECT_GT(swaps, 200);
+  std::string mounts = sys::ReadFile(AT_FDCWD, "/proc/self/mountinfo").value();
+  EXPECT_THAT(mounts, Not(HasSubstr(canary.path())));
+}
+
+// CVE-2022-0811-like: what a crash leaves is the container's own, and the kernel's helpers for it
+// are not the container's to name (NoHelperOfTheKernelCanBeNamed).
+TEST_F(ConfinementTest, CrashesLeaveNothingOutside) {
+  skiff::test::TempDir here;
+  std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(here.path());
+  std::vector<std::string> root = sys::ListDirectory(AT_FDCWD, "/").value();
+  Mount();
+  spec_.arguments = {"/bin/busybox", "sh", "-c",
+                     "for i in $(seq 100); do /bin/probe crash; done 2> /dev/null; true"};
+  Result<Outcome> outcome = RunToEnd(spec_, nullptr);
+  std::filesystem::current_path(before);
+  ASSERT_TRUE(outcome.ok()) << outcome.error().message();
+  EXPECT_THAT(sys::ListDirectory(AT_FDCWD, here.path()).value(), IsEmpty());
+  EXPECT_EQ(sys::ListDirectory(AT_FDCWD, "/").value(), root);
 }
 
 }  // namespace

@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <sstream>
 
 #include "isolation/oci/seccomp.h"
 #include "isolation/seccomp_trace.h"
 #include "isolation/sys/file.h"
+#include "runtime/supervisor/cleanup.h"
+#include "runtime/supervisor/id_blocks.h"
 #include "tests/support/capability.h"
 #include "tests/support/supervised_task.h"
 #include "tools/skiff/syscall_profile.h"
@@ -108,6 +111,79 @@ TEST_F(TaskConfinementTest, LayersAreSwitchedOneByOne) {
   std::string log = skiff::test::LogBytes(open, "c0");
   EXPECT_THAT(log, HasSubstr("CapEff:\t0000000000000001\nNoNewPrivs:\t0\nSeccomp:\t0\n"));
   EXPECT_THAT(log, Not(HasSubstr("\n0\n")));
+}
+
+// pidMode task: one pid namespace, whose init is not one of the containers.
+TEST_F(TaskConfinementTest, ContainersOfATaskMayShareTheirProcesses) {
+  TaskPlan plan = installation_->Plan(
+      {"trap 'exit 0' TERM; sleep 60 & wait",
+       "exec 2>&1; until ls -l /proc/*/exe 2> /dev/null | grep -q busybox; do :; done;"
+       " ps -o pid,args | grep -c 'trap [^ ]*exit 0'; readlink /proc/1/exe; readlink /proc/1/root;"
+       " ls /proc/1/fd /proc/1/map_files; cat /proc/1/environ; kill -9 1;"
+       " grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/1/status;"
+       " (sleep 0.01 & ); (sleep 60 &) ; echo $$ | grep -vc '^1$'"},
+      NetworkMode::kNone);
+  plan.share_pids = true;
+  plan.containers[0].essential = false;
+  Task task = installation_->Run(plan);
+  std::string log = skiff::test::LogBytes(plan, "c1");
+  EXPECT_THAT(log, testing::StartsWith("1\n")) << task.stopped_reason;
+  EXPECT_THAT(log, HasSubstr("open '/proc/1/fd': Permission denied"));
+  EXPECT_THAT(log, HasSubstr("open '/proc/1/map_files': Permission denied"));
+  EXPECT_THAT(log, HasSubstr("open '/proc/1/environ': Permission denied"));
+  EXPECT_THAT(log, HasSubstr("CapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n1\n"));
+  EXPECT_THAT(log, Not(HasSubstr("skiff")));
+  EXPECT_THAT(skiff::test::RemainsOf(plan.roots, plan.id), testing::IsEmpty());
+}
+
+TEST_F(TaskConfinementTest, SharedProcessesEndWithTheirSupervisor) {
+  TaskPlan plan = installation_->Plan({"sleep 60"}, NetworkMode::kNone);
+  plan.share_pids = true;
+  sys::Process supervisor = installation_->Start(plan).value();
+  ASSERT_TRUE(installation_->WaitFor(
+      plan, supervisor, [](const Task& task) { return task.last_status == TaskStatus::kRunning; }));
+  std::string number = std::to_string(supervisor.pid);
+  std::string children =
+      sys::ReadFile(AT_FDCWD, "/proc/" + number + "/task/" + number + "/children").value();
+  std::vector<UniqueFd> processes;
+  std::istringstream words(children);
+  for (pid_t pid; words >> pid;) processes.push_back(sys::OpenPidfd(pid).value());
+  EXPECT_EQ(processes.size(), 2U) << children;  // the init and the container
+  sys::SignalPidfd(supervisor.pidfd.get(), SIGKILL).value();
+  sys::WaitPidfd(supervisor.pidfd.get(), true).value();
+  for (const UniqueFd& process : processes) {
+    EXPECT_TRUE(sys::PollReadable(process.get(), std::chrono::seconds(60)).value());
+  }
+  EXPECT_TRUE(RecoverDeadTask(plan).ok());
+  EXPECT_THAT(skiff::test::RemainsOf(plan.roots, plan.id), testing::IsEmpty());
+}
+
+// Landlock alone, with the capabilities and system calls for it: no device, no mount, no way
+// around.
+TEST_F(TaskConfinementTest, LandlockHoldsWhenAllElseIsOpen) {
+  for (bool is_on : {false, true}) {
+    TaskPlan plan = installation_->Plan(
+        {"mknod /tmp/null c 1 3 && echo node; mount -t tmpfs x /tmp && echo mount;"
+         " mkdir /a /b && touch /a/f && mv /a/f /b/f && ln /b/f /a/g && echo moved; true"},
+        NetworkMode::kNone);
+    ReleaseIdBlock(plan.roots, plan.id, plan.user_namespace.first_id).value();
+    plan.user_namespace = {};
+    for (const char* name : {"SYS_ADMIN", "MKNOD"}) {
+      plan.containers[0].capabilities |= isolation::CapabilityMask{1}
+                                         << *isolation::CapabilityByName(name);
+    }
+    plan.containers[0].confinement.seccomp = SeccompChoice::kNone;
+    plan.containers[0].confinement.no_new_privileges = false;
+    plan.containers[0].confinement.landlock = is_on;
+    Task task = installation_->Run(plan);
+    std::string log = skiff::test::LogBytes(plan, "c0");
+    if (is_on && task.stopped_reason.find("Landlock") != std::string::npos) {
+      GTEST_SKIP() << "missing capability: " << task.stopped_reason;
+    }
+    EXPECT_EQ(log.find("node\n") == 0, !is_on) << log;
+    EXPECT_EQ(log.find("\nmount\n") != std::string::npos, !is_on) << log;
+    EXPECT_THAT(log, HasSubstr("moved\n"));
+  }
 }
 
 // What a task was seen to call is enough for it the next time, and nothing else is.

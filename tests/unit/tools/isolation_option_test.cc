@@ -45,6 +45,10 @@ TEST(IsolationOptionTest, EachKeySetsItsLayerAndLeavesTheOthers) {
   EXPECT_FALSE(untouched.no_new_privileges.has_value());
   EXPECT_TRUE(untouched.mask_paths);
   EXPECT_FALSE(untouched.user_namespace.has_value());
+  EXPECT_FALSE(untouched.landlock);
+  EXPECT_FALSE(untouched.share_pids);
+  EXPECT_TRUE(Parsed("landlock=on").landlock);
+  EXPECT_TRUE(Parsed("pidns=shared").share_pids);
   EXPECT_EQ(Parsed("userns=on").user_namespace, true);
   EXPECT_EQ(Parsed("userns=off").user_namespace, false);
 }
@@ -60,9 +64,8 @@ TEST(IsolationOptionTest, CapabilitiesAreWordsWithPlusBetween) {
 
 TEST(IsolationOptionTest, WhatIsNotThereIsRefusedByName) {
   EXPECT_EQ(Refusal("userns=maybe"), "userns: expected on or off, got 'maybe'");
-  EXPECT_EQ(Refusal("landlock=on"), "landlock: on is not supported yet");
-  EXPECT_EQ(Refusal("pidns=shared"), "pidns: shared is not supported yet");
-  EXPECT_EQ(Refusal("pidns=moon"), "pidns: expected private, got 'moon'");
+  EXPECT_EQ(Refusal("landlock=maybe"), "landlock: expected on or off, got 'maybe'");
+  EXPECT_EQ(Refusal("pidns=moon"), "pidns: expected private or shared, got 'moon'");
   EXPECT_EQ(Refusal("nnp=maybe"), "nnp: expected on or off, got 'maybe'");
   EXPECT_THAT(Refusal("caps=FLY"), HasSubstr("caps: expected default, none, all or names"));
   EXPECT_THAT(Refusal("moon=on"), HasSubstr("expected one of seccomp, caps, nnp"));

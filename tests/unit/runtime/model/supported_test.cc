@@ -125,7 +125,7 @@ TEST(SupportedTest, WhatCannotBeDoneYetIsRefusedByName) {
       {"networkMode: bridge is not supported: use awsvpc, host or none",
        [](Parts p) { p.task.network_mode = NetworkMode::kBridge; }},
       {"volumes" + no, [](Parts p) { p.task.volumes.resize(1); }},
-      {"pidMode" + no, [](Parts p) { p.task.pid_mode = "task"; }},
+      {"pidMode: only task is supported yet", [](Parts p) { p.task.pid_mode = "host"; }},
       {"ipcMode" + no, [](Parts p) { p.task.ipc_mode = "task"; }},
       {"proxyConfiguration" + no, [](Parts p) { p.task.proxy_configuration.emplace(); }},
       {"inferenceAccelerators" + no, [](Parts p) { p.task.inference_accelerators.resize(1); }},

@@ -48,6 +48,21 @@ TEST(ConfinementTest, EverythingIsOnByDefault) {
   EXPECT_EQ(spec.capabilities.ambient, 0U);
 }
 
+TEST(ConfinementTest, PidModeTaskAndTheCommandLineShareProcesses) {
+  TaskDefinition definition = Definition();
+  IsolationOptions shared;
+  shared.share_pids = true;
+  shared.landlock = true;
+  TaskPlan plan = Plan(definition, shared);
+  EXPECT_TRUE(plan.share_pids);
+  EXPECT_TRUE(plan.containers[0].confinement.landlock);
+  EXPECT_FALSE(SpecOf(plan, plan.containers[0], "").namespaces.new_pid);
+  EXPECT_TRUE(DecodePlan(EncodePlan(plan)).value().share_pids);
+  EXPECT_FALSE(Plan(definition).share_pids);
+  definition.pid_mode = "task";
+  EXPECT_TRUE(Plan(definition).share_pids);
+}
+
 TEST(ConfinementTest, DefinitionSwitchesNoNewPrivilegesAndTheCommandLineHasTheLastWord) {
   TaskDefinition off = Definition(R"(, "dockerSecurityOptions": ["no-new-privileges:false"])");
   EXPECT_FALSE(Plan(off).containers[0].confinement.no_new_privileges);
