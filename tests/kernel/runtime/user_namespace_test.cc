@@ -58,8 +58,10 @@ TEST_F(UserNamespaceTest, IdsOfTheContainerAreTheTasksBlockOnTheHost) {
       NetworkMode::kNone);
   uint32_t first = plan.user_namespace.first_id;
   sys::Process supervisor = installation_->Start(plan).value();
-  ASSERT_TRUE(installation_->WaitFor(
-      plan, supervisor, [](const Task& task) { return task.last_status == TaskStatus::kRunning; }));
+  ASSERT_TRUE(installation_->WaitFor(plan, supervisor, [&](const Task& task) {
+    return task.last_status == TaskStatus::kRunning &&
+           LogBytes(plan, "c0").find("uid=0") != std::string::npos;
+  }));
   int64_t pid = 0;
   for (const Event& event : ReadEvents(installation_->TaskDirectory(plan)).value()) {
     if (event.pid > 0) pid = event.pid;
@@ -99,12 +101,13 @@ TEST_F(UserNamespaceTest, FilesOfTheImageKeepTheirOwnersOnBothSides) {
        "y >> /owned33;"
        " touch /new; chown 7:8 /new; chmod 4755 /new; echo '1.2.3.4 a' >> /etc/hosts;"
        " touch /dev/log /dev/shm/x; stat -c '%n %u %g %a' /owned33 /new;"
-       " find / -xdev -user 65534 ! -path /owned65534 ! -path /proc ! -path /sys; sleep 60 & wait"},
+       " find / -xdev -user 65534 ! -path /owned65534 ! -path /proc ! -path /sys; echo the end; "
+       "sleep 60 & wait"},
       NetworkMode::kNone);
   uint32_t first = plan.user_namespace.first_id;
   sys::Process supervisor = installation_->Start(plan).value();
   ASSERT_TRUE(installation_->WaitFor(plan, supervisor, [&](const Task&) {
-    return LogBytes(plan, "c0").find("/new 7 8") != std::string::npos;
+    return LogBytes(plan, "c0").find("the end") != std::string::npos;
   }));
   std::string upper = installation_->TaskDirectory(plan) + "/containers/c0/upper";
   EXPECT_EQ(sys::Stat(AT_FDCWD, upper + "/new").value().st_uid, first + 7);
@@ -120,7 +123,7 @@ TEST_F(UserNamespaceTest, FilesOfTheImageKeepTheirOwnersOnBothSides) {
   sys::WaitPidfd(supervisor.pidfd.get(), true).value();
   EXPECT_EQ(LogBytes(plan, "c0"),
             "/ 0 0\n/owned0 0 0\n/owned33 33 33\n/owned65534 65534 65534\n/dev 0 0\n/dev/shm 0 0\n"
-            "/etc/hosts 0 0\n/dev/null 0 0\n/owned33 33 33 600\n/new 7 8 4755\n");
+            "/etc/hosts 0 0\n/dev/null 0 0\n/owned33 33 33 600\n/new 7 8 4755\nthe end\n");
   EXPECT_THAT(skiff::test::RemainsOf(plan.roots, plan.id), IsEmpty());
 }
 
