@@ -31,6 +31,30 @@ database = sqlite3.connect(tempfile.mkdtemp() + "/db")
 print("sqlite", database.execute("pragma journal_mode=wal").fetchone()[0])
 """
 
+# What the start of a daemon does with its ids: its own ones, those of others, and giving them up.
+DAEMON = """
+import os, socket, subprocess
+inside, outside, count = open("/proc/self/uid_map").read().split()
+print("ids", inside, count, int(outside) > 65536)
+listener = socket.create_server(("127.0.0.1", 80))
+print("port", listener.getsockname()[1])
+os.makedirs("/srv/data"); os.chown("/srv/data", 33, 33); os.chmod("/srv/data", 0o700)
+open("/srv/secret", "w").close(); os.chmod("/srv/secret", 0o600)
+with open("/dev/stdout", "w") as out: print("stdout by name", file=out)
+child = os.fork()
+if child == 0:
+    os.setgroups([33, 44]); os.setresgid(33, 33, 33); os.setresuid(33, 33, 33)
+    open("/srv/data/file", "w").close()
+    print("owner", os.stat("/srv/data/file").st_uid, os.getgroups())
+    for attempt in (lambda: open("/srv/secret"), lambda: os.setuid(0), lambda: os.chown("/srv", 1, 1)):
+        try: attempt(); print("let through")
+        except PermissionError: print("refused")
+    os._exit(0)
+os.waitpid(child, 0)
+os.kill(os.getpid(), 0)
+print("names", subprocess.run(["ls", "-ld", "/srv/data"], capture_output=True, text=True).stdout.split()[2])
+"""
+
 NODE = """
 const { Worker } = require('worker_threads');
 const http = require('http');
@@ -99,6 +123,15 @@ class OrdinaryImagesTest(unittest.TestCase):
         self.assertEqual(
             self.ran("python", "python3", "-c", PYTHON),
             ["ping True", "process", "shell", "sqlite wal", "tcp", "thread"],
+        )
+
+    def test_daemon_gives_up_its_rights(self):
+        self.assertEqual(
+            self.ran("python", "python3", "-u", "-c", DAEMON),
+            [
+                "ids 0 65536 True", "names www-data", "owner 33 [33, 44]", "port 80",
+                "refused", "refused", "refused", "stdout by name",
+            ],
         )
 
     def test_node(self):

@@ -17,6 +17,7 @@
 #include "networking/netlink.h"
 #include "networking/network.h"
 #include "networking/nftables.h"
+#include "runtime/supervisor/task_user_namespace.h"
 #include "tools/skiff/terminal.h"
 
 namespace skiff::tools {
@@ -102,14 +103,6 @@ Finding CheckNamespaces() {
   return Missing("namespaces", "this kernel is built without: " + missing);
 }
 
-Finding CheckUserNamespaces() {
-  Result<std::string> most = sys::ReadFile(AT_FDCWD, "/proc/sys/user/max_user_namespaces");
-  std::optional<uint64_t> count;
-  if (most.ok()) count = ParseUint(TrimSpace(most.value()));
-  if (count.value_or(0) > 0) return Ok("user namespaces", "available");
-  return Warn("user namespaces", "switched off: sysctl user.max_user_namespaces=10000 allows them");
-}
-
 // The data root, or the directory in which it would be made.
 std::string ExistingPart(const std::string& data_root) {
   std::filesystem::path path = data_root;
@@ -117,6 +110,17 @@ std::string ExistingPart(const std::string& data_root) {
     path = path.parent_path();
   }
   return path.string();
+}
+
+// As a task would ask whose layers lie there.
+Finding CheckUserNamespaces(const std::string& where) {
+  runtime::TaskPlan plan(runtime::TaskId::Generate());
+  plan.containers.emplace_back().layers = {where};
+  Result<> checked = runtime::CheckUserNamespace(plan);
+  if (checked.ok()) return Ok("user namespaces", "one per task, with layers id-mapped");
+  return Warn("user namespaces", "tasks go without: " + checked.error().message() +
+                                     "; needed are Linux 5.19, sysctl user.max_user_namespaces "
+                                     "above 0, and ext4, xfs or btrfs");
 }
 
 Result<> TryOverlay(const std::string& directory) {
@@ -224,7 +228,7 @@ std::vector<Finding> CheckHost(const runtime::Roots& roots) {
   std::vector<Finding> findings = {CheckRoot(), CheckKernel()};
   CheckCgroups(&findings);
   findings.push_back(CheckNamespaces());
-  findings.push_back(CheckUserNamespaces());
+  findings.push_back(CheckUserNamespaces(where));
   findings.push_back(CheckOverlay(where));
   CheckNetwork(&findings);
   findings.push_back(CheckForwarding());

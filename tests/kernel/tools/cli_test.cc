@@ -179,6 +179,27 @@ class CliTest : public testing::Test {
   test::TempDir scratch_;
 };
 
+TEST_F(CliTest, EveryTaskHasIdsOfItsOwnAndGivesThemBack) {
+  auto run = [&](const std::string& isolation) {
+    return Run({"run", "--network", "none", "--isolation", isolation, "busybox", "--", "sh", "-c",
+                "cat /proc/self/uid_map; echo $$"});
+  };
+  Outcome required = run("userns=on");
+  if (required.status != 0) GTEST_SKIP() << "missing capability: " << required.error;
+  Outcome one = run("nnp=on");
+  Outcome two = run("pidns=shared,landlock=off");
+  EXPECT_THAT(one.output, AllOf(HasSubstr("65536"), testing::EndsWith("\n1\n")));
+  EXPECT_THAT(two.output, AllOf(HasSubstr("65536"), Not(testing::EndsWith("\n1\n"))));
+  EXPECT_NE(one.output.substr(0, one.output.find('\n')),
+            two.output.substr(0, two.output.find('\n')));
+  EXPECT_EQ(one.error + two.error, "");
+  Outcome off = run("userns=off");
+  EXPECT_THAT(off.output, Not(HasSubstr("65536")));
+  EXPECT_THAT(off.error, HasSubstr("warning: --isolation userns=off: no user namespace"));
+  EXPECT_THAT(sys::ListDirectory(AT_FDCWD, installation_.roots().IdBlocksDirectory()).value(),
+              IsEmpty());
+}
+
 TEST_F(CliTest, ARunPrintsWhatTheContainerWroteAndExitsWithItsCode) {
   Outcome outcome = Script("echo out; echo err >&2; printf end; exit 3");
   EXPECT_EQ(outcome.status, 3);
