@@ -46,13 +46,15 @@ if child == 0:
     os.setgroups([33, 44]); os.setresgid(33, 33, 33); os.setresuid(33, 33, 33)
     open("/srv/data/file", "w").close()
     print("owner", os.stat("/srv/data/file").st_uid, os.getgroups())
-    for attempt in (lambda: open("/srv/secret"), lambda: os.setuid(0), lambda: os.chown("/srv", 1, 1)):
+    read = lambda: open("/srv/secret")
+    for attempt in (read, lambda: os.setuid(0), lambda: os.chown("/srv", 1, 1)):
         try: attempt(); print("let through")
         except PermissionError: print("refused")
     os._exit(0)
 os.waitpid(child, 0)
 os.kill(os.getpid(), 0)
-print("names", subprocess.run(["ls", "-ld", "/srv/data"], capture_output=True, text=True).stdout.split()[2])
+listed = subprocess.run(["ls", "-ld", "/srv/data"], capture_output=True, text=True)
+print("names", listed.stdout.split()[2])
 """
 
 NODE = """
