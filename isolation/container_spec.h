@@ -57,6 +57,19 @@ struct RlimitSpec {
   uint64_t hard = 0;
 };
 
+// Ids `inside`... of a user namespace are `outside`... of the caller's.
+struct IdMapping {
+  uint32_t inside = 0;
+  uint32_t outside = 0;
+  uint32_t size = 0;
+};
+
+// A namespace that exists: borrowed descriptor, CLONE_NEW* flag.
+struct NamespaceJoin {
+  int fd = -1;
+  int type = 0;
+};
+
 // New namespaces. Network: when not new and no descriptor is given, the caller's is kept.
 struct NamespaceSpec {
   bool new_pid = true;
@@ -70,6 +83,10 @@ struct NamespaceSpec {
   // root's, so that no right inside reaches the container's own mounts.
   int join_user = -1;
   int join_pid = -1;  // borrowed; when not new_pid
+  bool new_user = false;
+  std::vector<IdMapping> uid_mappings;  // new_user: both must not be empty
+  std::vector<IdMapping> gid_mappings;
+  std::vector<NamespaceJoin> joins;  // user and mount by the child, the rest around the clone
 };
 
 struct ContainerSpec {
@@ -78,6 +95,7 @@ struct ContainerSpec {
   std::vector<std::string> environment;  // NAME=value, complete
   std::string working_directory = "/";   // made when absent
   ContainerUser user;
+  bool keeps_groups = false;  // the caller's supplementary groups instead of the user's
   uint32_t umask = 022;
   CapabilitySets capabilities;
   bool no_new_privileges = true;
@@ -92,7 +110,8 @@ struct ContainerSpec {
   std::string domainname;  // "" keeps
 
   NamespaceSpec namespaces;
-  int root_mount = -1;       // borrowed: the detached mount that becomes "/"
+  int root_mount = -1;       // borrowed: the detached mount that becomes "/"; -1: the root of the
+                             // joined mount namespace is kept, nothing is mounted or made
   std::string attach_point;  // an existing host directory; the root is attached there, in the new
                              // namespace only
   bool is_root_readonly = false;
@@ -106,6 +125,16 @@ struct ContainerSpec {
   int standard_fds[3] = {-1, -1, -1};  // borrowed: become 0, 1, 2
   bool new_session = true;
   bool new_keyring = true;  // a session keyring of its own: keyrings have no namespace
+
+  bool dies_with_caller = true;
+  bool pauses_before_pivot = false;  // calls LaunchCallbacks::before_pivot with all mounts made
+  int gate = -1;  // borrowed listening socket: Launch returns when the child is ready, and
+                  // the exec waits for a connection (launch.h)
+  int console_socket = -1;    // borrowed: a new terminal's master is sent there, and its other side
+                              // becomes 0, 1, 2 and the controlling terminal
+  uint16_t console_rows = 0;  // 0: the kernel's
+  uint16_t console_columns = 0;
+  unsigned kept_descriptors = 0;  // so many from 3 on stay open
 };
 
 // The mounts, devices and paths every ordinary container has: /proc, /dev and its nodes, /dev/pts,

@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 
@@ -56,6 +57,8 @@ class PreparedLaunch {
  private:
   Result<> AddMount(const MountSpec& mount, int user_namespace);
   void AddDevices(const ContainerSpec& spec);
+  Result<> BindDevices(const ContainerSpec& spec);
+  void AddNamespaces(const ContainerSpec& spec);
   void AddPaths(const ContainerSpec& spec);
   void AddProgram(const ContainerSpec& spec);
   void AddCredentials(const ContainerSpec& spec);
@@ -116,8 +119,54 @@ Result<> PreparedLaunch::AddMount(const MountSpec& mount, int user_namespace) {
   return {};
 }
 
+// A user namespace may not make nodes: the host's are bound.
+Result<> PreparedLaunch::BindDevices(const ContainerSpec& spec) {
+  for (const DeviceSpec& device : spec.devices) {
+    struct stat info {};
+    bool is_same = stat(device.path.c_str(), &info) == 0 &&
+                   S_ISBLK(info.st_mode) == (device.type == 'b') &&
+                   info.st_rdev == makedev(device.major, device.minor);
+    if (!is_same) {
+      return Error(Code::kInvalid, "device " + device.path +
+                                       ": in a user namespace the host's node is bound, and the "
+                                       "host has no such device there");
+    }
+    MountSpec bind;
+    bind.kind = MountSpec::Kind::kBind;
+    bind.source = bind.target = device.path;
+    TRY(AddMount(bind, -1));
+  }
+  return {};
+}
+
+void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
+  const NamespaceSpec& namespaces = spec.namespaces;
+  plan_.new_cgroup_namespace = namespaces.new_cgroup;
+  plan_.network_namespace = namespaces.join_network;
+  plan_.new_user_namespace = namespaces.new_user;
+  plan_.join_mount = plan_.join_user = -1;
+  for (const NamespaceJoin& join : namespaces.joins) {
+    if (join.type == CLONE_NEWNS) plan_.join_mount = join.fd;
+    if (join.type == CLONE_NEWUSER) plan_.join_user = join.fd;
+  }
+  auto has_root = [](const std::vector<IdMapping>& mappings) {
+    return std::any_of(mappings.begin(), mappings.end(),
+                       [](const IdMapping& m) { return m.inside == 0 && m.size > 0; });
+  };
+  plan_.has_mapped_root = plan_.join_user >= 0 ||
+                          (has_root(namespaces.uid_mappings) && has_root(namespaces.gid_mappings));
+  plan_.dies_with_caller = spec.dies_with_caller;
+  plan_.pauses_before_pivot = spec.pauses_before_pivot;
+  plan_.gate = spec.gate;
+  plan_.console_socket = spec.console_socket;
+  plan_.console_rows = spec.console_rows;
+  plan_.console_columns = spec.console_columns;
+  plan_.kept_descriptors = spec.kept_descriptors;
+}
+
 void PreparedLaunch::AddDevices(const ContainerSpec& spec) {
   for (const DeviceSpec& device : spec.devices) {
+    if (spec.namespaces.new_user) break;
     mode_t mode =
         static_cast<mode_t>(device.mode & 07777) | (device.type == 'b' ? S_IFBLK : S_IFCHR);
     devices_.push_back(
@@ -159,6 +208,7 @@ void PreparedLaunch::AddCredentials(const ContainerSpec& spec) {
   for (const RlimitSpec& limit : spec.rlimits)
     rlimits_.push_back({limit.resource, {limit.soft, limit.hard}});
   groups_.assign(spec.user.groups.begin(), spec.user.groups.end());
+  plan_.keeps_groups = spec.keeps_groups;
   plan_.uid = spec.user.uid;
   plan_.gid = spec.user.gid;
   plan_.umask = spec.umask;
@@ -183,7 +233,9 @@ Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup
   if (spec.arguments.empty())
     return Error(Code::kInvalid, "no command: the image has none and none is given");
   for (const MountSpec& mount : spec.mounts) TRY(AddMount(mount, spec.namespaces.join_user));
+  if (spec.namespaces.new_user) TRY(BindDevices(spec));
   AddDevices(spec);
+  AddNamespaces(spec);
   AddPaths(spec);
   AddProgram(spec);
   AddCredentials(spec);
@@ -192,8 +244,6 @@ Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup
   }
   plan_.legacy_procs = legacy_procs_.data();
   plan_.legacy_procs_count = legacy_procs_.size();
-  plan_.new_cgroup_namespace = spec.namespaces.new_cgroup;
-  plan_.network_namespace = spec.namespaces.join_network;
   plan_.user_namespace = spec.namespaces.join_user;
   plan_.owner = spec.first_id;
   plan_.root_mount = spec.root_mount;
@@ -264,6 +314,7 @@ uint64_t CloneFlags(const NamespaceSpec& namespaces) {
   if (namespaces.new_uts) flags |= CLONE_NEWUTS;
   if (namespaces.new_ipc) flags |= CLONE_NEWIPC;
   if (namespaces.new_network) flags |= CLONE_NEWNET;
+  if (namespaces.new_user) flags |= CLONE_NEWUSER;
   return flags;
 }
 
@@ -292,22 +343,6 @@ void ArmFailpoint([[maybe_unused]] ChildPlan* plan) {
 #endif
 }
 
-// Children of this process are born in the pid namespace `fd`, until the end of the scope.
-class ChildrenInPidNamespace {
- public:
-  Result<> Enter(int fd) {
-    if (fd < 0) return {};
-    own_ = TRY(sys::OpenOwnNamespace("pid"));
-    return sys::EnterNamespace(fd, CLONE_NEWPID);
-  }
-  ~ChildrenInPidNamespace() {
-    if (own_.valid()) sys::EnterNamespaceOrAbort(own_.get(), CLONE_NEWPID);
-  }
-
- private:
-  UniqueFd own_;
-};
-
 pid_t CloneInto(const NamespaceSpec& namespaces, const Cgroup* cgroup, int* pidfd) {
   clone_args arguments{};
   arguments.flags = CloneFlags(namespaces);
@@ -325,13 +360,85 @@ void KillAndReap(const sys::Process& process) {
   [[maybe_unused]] auto reaped = sys::WaitPidfd(process.pidfd.get(), true);
 }
 
-// 0 when the error pipe closed without a word: the exec has happened.
-Result<char> AwaitExec(int error_pipe) {
-  bool is_ready = TRY(sys::PollReadable(error_pipe, kLaunchTimeout));
-  if (!is_ready) return Error(Code::kTimeout, "set-up took longer than 30 s");
-  char byte = 0;
-  TRY(sys::Read(error_pipe, &byte, 1));
-  return byte;
+// The namespaces that a process can enter for its children: entered for the clone, and left after
+// it. Whoever cannot come back must not go on.
+class JoinedAround {
+ public:
+  JoinedAround() = default;
+  JoinedAround(JoinedAround&&) = delete;
+  ~JoinedAround() {
+    for (auto& [fd, type] : left_) sys::EnterNamespaceOrAbort(fd.get(), type);
+  }
+
+  Result<> Enter(const NamespaceSpec& namespaces) {
+    std::vector<NamespaceJoin> joins = namespaces.joins;
+    if (namespaces.join_pid >= 0) joins.push_back({namespaces.join_pid, CLONE_NEWPID});
+    for (const NamespaceJoin& join : joins) {
+      const char* name = NameOf(join.type);
+      if (name == nullptr) continue;
+      UniqueFd own = TRY(sys::OpenOwnNamespace(name));
+      TRY(sys::EnterNamespace(join.fd, join.type).Context(name));
+      left_.emplace_back(std::move(own), join.type);
+    }
+    return {};
+  }
+
+ private:
+  static const char* NameOf(int type) {
+    switch (type) {
+      case CLONE_NEWPID:
+        return "pid";
+      case CLONE_NEWNET:
+        return "net";
+      case CLONE_NEWIPC:
+        return "ipc";
+      case CLONE_NEWUTS:
+        return "uts";
+      case CLONE_NEWCGROUP:
+        return "cgroup";
+      default:
+        return nullptr;  // the child's to enter
+    }
+  }
+  std::vector<std::pair<UniqueFd, int>> left_;
+};
+
+std::string MapText(const std::vector<IdMapping>& mappings) {
+  std::string text;
+  for (const IdMapping& each : mappings) {
+    text += std::to_string(each.inside) + " " + std::to_string(each.outside) + " " +
+            std::to_string(each.size) + "\n";
+  }
+  return text;
+}
+
+Result<> WriteIdMaps(const NamespaceSpec& namespaces, pid_t pid) {
+  std::string process = "/proc/" + std::to_string(pid);
+  Result<> groups =
+      sys::WriteControl(AT_FDCWD, process + "/gid_map", MapText(namespaces.gid_mappings));
+  if (!groups.ok() && groups.error().sys_errno() == EPERM) {
+    // Who maps only himself has to give up setgroups(2) first: user_namespaces(7).
+    TRY(sys::WriteControl(AT_FDCWD, process + "/setgroups", "deny"));
+    groups = sys::WriteControl(AT_FDCWD, process + "/gid_map", MapText(namespaces.gid_mappings));
+  }
+  TRY(std::move(groups));
+  return sys::WriteControl(AT_FDCWD, process + "/uid_map", MapText(namespaces.uid_mappings));
+}
+
+// 0 when the error pipe closed without a word: the exec has happened. What the child asks for on
+// the way is done here.
+Result<char> AwaitExec(const ContainerSpec& spec, const LaunchCallbacks& callbacks, pid_t pid,
+                       int error_pipe, int resume) {
+  for (;;) {
+    bool is_ready = TRY(sys::PollReadable(error_pipe, kLaunchTimeout));
+    if (!is_ready) return Error(Code::kTimeout, "set-up took longer than 30 s");
+    char byte = 0;
+    TRY(sys::Read(error_pipe, &byte, 1));
+    if (byte != kLaunchWantsIds && byte != kLaunchWantsHooks) return byte;
+    if (byte == kLaunchWantsIds) TRY(WriteIdMaps(spec.namespaces, pid));
+    if (byte == kLaunchWantsHooks && callbacks.before_pivot) TRY(callbacks.before_pivot(pid));
+    TRY(sys::WriteAll(resume, "g", "launch"));
+  }
 }
 
 }  // namespace
@@ -341,14 +448,18 @@ int LaunchFailure::ExitCode() const {
   return error_number == ENOENT || error_number == ENOTDIR ? 127 : 126;
 }
 
-Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchFailure* failure) {
+Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchFailure* failure,
+                        const LaunchCallbacks& callbacks) {
   PreparedLaunch prepared;
   TRY(prepared.Prepare(spec, cgroup));
   SharedReport report = TRY(SharedReport::Create());
   sys::Pipe errors = TRY(sys::MakePipe());
+  sys::Pipe resume = TRY(sys::MakePipe());
   prepared.plan().report = report.get();
   prepared.plan().error_pipe = errors.write_end.get();
   prepared.plan().error_pipe_reader = errors.read_end.get();
+  prepared.plan().resume = resume.read_end.get();
+  prepared.plan().resume_writer = resume.write_end.get();
   ArmFailpoint(&prepared.plan());
   TRY(failpoint::Check("clone3"));
 
@@ -356,8 +467,8 @@ Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchF
   int pidfd = -1;
   pid_t pid = -1;
   {
-    ChildrenInPidNamespace there;
-    TRY(there.Enter(spec.namespaces.join_pid));
+    JoinedAround joined;
+    TRY(joined.Enter(spec.namespaces).Context("join namespaces"));
     pid = CloneInto(spec.namespaces, cgroup, &pidfd);
     if (pid == 0) RunChild(prepared.plan());
   }
@@ -367,13 +478,15 @@ Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchF
   launched.process.pidfd = UniqueFd(pidfd);
   errors.write_end.Reset();
 
-  Result<char> answer = AwaitExec(errors.read_end.get());
+  Result<char> answer =
+      AwaitExec(spec, callbacks, pid, errors.read_end.get(), resume.write_end.get());
 #ifdef SKIFF_FAILPOINTS
   if (answer.ok() && answer.value() == kLaunchKillParent) kill(getpid(), SIGKILL);
 #endif
   LaunchStep step = report.get()->step;
+  bool is_at_gate = answer.ok() && answer.value() == kLaunchReady;
   bool is_killed_before_exec = answer.ok() && answer.value() == 0 && step != LaunchStep::kExec;
-  if (!answer.ok() || answer.value() != 0 || is_killed_before_exec) {
+  if (!answer.ok() || (answer.value() != 0 && !is_at_gate) || is_killed_before_exec) {
     KillAndReap(launched.process);
     int error_number = report.get()->error_number;
     if (failure != nullptr) *failure = {step, error_number};

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "isolation/base/result.h"
@@ -34,8 +35,21 @@ struct LaunchFailure {
   int ExitCode() const;
 };
 
+// What the caller does while the child waits. An error ends the launch.
+struct LaunchCallbacks {
+  std::function<Result<>(pid_t)> before_pivot;  // with ContainerSpec::pauses_before_pivot
+};
+
+// With ContainerSpec::gate: whoever connects lets the exec happen, and reads this, or nothing when
+// the program runs.
+struct GateFailure {
+  int32_t step = 0;  // LaunchStep
+  int32_t error_number = 0;
+};
+
 // On failure no process is left; `failure` (may be null) tells the step. Blocks until the exec has
 // happened, at most kLaunchTimeout. `cgroup` may be null: then the caller's groups are kept.
-Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchFailure* failure);
+Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchFailure* failure,
+                        const LaunchCallbacks& callbacks = {});
 
 }  // namespace skiff::isolation

@@ -13,14 +13,19 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "isolation/launch_root.h"
+#include "isolation/launch_terminal.h"
 
 namespace skiff::isolation {
 namespace {
@@ -39,10 +44,11 @@ class Child {
  private:
   // Each returns true, or false with errno set.
   bool JoinCgroup();
-  bool JoinNetwork();
+  bool JoinNamespaces();
   bool AttachRoot();
   bool MountAll();
   bool MakeDevices();
+  bool OpenConsole();
   bool SetSysctls();
   bool ProtectPaths();
   bool PivotRoot();
@@ -58,6 +64,10 @@ class Child {
   using Step = bool (Child::*)();
   void Do(LaunchStep step, Step function);
   [[noreturn]] void Fail();
+  bool AskParent(char what) const;
+  bool BecomeMappedRoot() const;
+  bool IsProgramThere() const;
+  void AwaitStart();
 
   int MakeFilesystem(const ChildMount& mount) const;
   bool MountOne(const ChildMount& mount) const;
@@ -69,7 +79,9 @@ class Child {
 
   const ChildPlan& plan_;
   LaunchReport& report_;
-  const LaunchRoot root_;
+  LaunchRoot root_;
+  int console_ = -1;          // its side of the terminal
+  int connection_ = -1;       // of whoever opened the gate
   int empty_directory_ = -1;  // an attached read-only tmpfs, cloned over masked directories
 };
 
@@ -134,6 +146,11 @@ void Child::Do(LaunchStep step, Step function) {
 }
 
 void Child::Fail() {
+  if (connection_ >= 0) {
+    int32_t answer[2] = {static_cast<int32_t>(report_.step), errno};
+    [[maybe_unused]] ssize_t sent = send(connection_, answer, sizeof(answer), MSG_NOSIGNAL);
+    _exit(127);
+  }
   report_.error_number = errno;
   char byte = kLaunchFailed;
   [[maybe_unused]] ssize_t written = write(plan_.error_pipe, &byte, 1);
@@ -165,6 +182,13 @@ bool Child::MountOne(const ChildMount& mount) const {
   int target = mount.is_file ? root_.OpenFile(mount.target) : root_.OpenDirectory(mount.target);
   if (target < 0) return false;
   int made = is_bind ? mount.bind_mount : MakeFilesystem(mount);
+  if (made < 0 && errno == EPERM && plan_.new_user_namespace) {
+    made = CloneHostFilesystem(mount.type);
+    if (made >= 0 && !SetAttributes(made, mount.attributes, true)) {
+      CloseQuietly(made);
+      made = -1;
+    }
+  }
   bool is_fine = made >= 0 && Attach(made, target);
   if (is_fine && is_bind) is_fine = MakePrivate(made);
   if (is_fine && is_bind && mount.attributes != 0)
@@ -183,8 +207,28 @@ bool Child::JoinCgroup() {
   return !plan_.new_cgroup_namespace || unshare(CLONE_NEWCGROUP) == 0;
 }
 
-bool Child::JoinNetwork() {
-  return plan_.network_namespace < 0 || setns(plan_.network_namespace, CLONE_NEWNET) == 0;
+bool Child::AskParent(char what) const {
+  char answer = 0;
+  return write(plan_.error_pipe, &what, 1) == 1 && read(plan_.resume, &answer, 1) == 1;
+}
+
+bool Child::BecomeMappedRoot() const {
+  if (!plan_.has_mapped_root) return true;
+  return syscall(SYS_setresgid, 0, 0, 0) == 0 && syscall(SYS_setresuid, 0, 0, 0) == 0;
+}
+
+bool Child::JoinNamespaces() {
+  if (plan_.new_user_namespace && !(AskParent(kLaunchWantsIds) && BecomeMappedRoot())) return false;
+  if (plan_.network_namespace >= 0 && setns(plan_.network_namespace, CLONE_NEWNET) != 0)
+    return false;
+  // The mount namespace first: its descriptor is of use only while rights over it are held.
+  if (plan_.join_mount >= 0 && setns(plan_.join_mount, CLONE_NEWNS) != 0) return false;
+  if (plan_.join_user >= 0 && !(setns(plan_.join_user, CLONE_NEWUSER) == 0 && BecomeMappedRoot()))
+    return false;
+  if (plan_.root_mount >= 0) return true;
+  int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  root_ = LaunchRoot(root, plan_.owner);
+  return root >= 0;
 }
 
 bool Child::AttachRoot() {
@@ -207,30 +251,6 @@ bool Child::MountAll() {
   return true;
 }
 
-// A root that is a plain directory keeps its nodes from one run to the next: the same node is
-// fine, another is not.
-bool MakeNode(int parent, const char* name, const ChildDevice& device) {
-  if (mknodat(parent, name, device.mode, device.device) == 0) return true;
-  struct stat info {};
-  if (errno != EEXIST || fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return false;
-  if ((info.st_mode & S_IFMT) == (device.mode & S_IFMT) && info.st_rdev == device.device)
-    return true;
-  errno = EEXIST;
-  return false;
-}
-
-bool MakeLink(int parent, const char* name, const char* target) {
-  if (symlinkat(target, parent, name) == 0) return true;
-  if (errno != EEXIST) return false;
-  char old[kPathSize];
-  ssize_t size = readlinkat(parent, name, old, sizeof(old));
-  if (size == static_cast<ssize_t>(strlen(target)) &&
-      memcmp(old, target, static_cast<size_t>(size)) == 0)
-    return true;
-  errno = EEXIST;
-  return false;
-}
-
 bool Child::MakeDevices() {
   umask(0);
   for (size_t i = 0; i < plan_.device_count; ++i) {
@@ -238,7 +258,7 @@ bool Child::MakeDevices() {
     report_.item = static_cast<int>(i);
     const char* name = nullptr;
     int parent = root_.OpenParent(device.path, &name);
-    bool is_fine = parent >= 0 && MakeNode(parent, name, device) &&
+    bool is_fine = parent >= 0 && MakeNode(parent, name, device.mode, device.device) &&
                    (device.uid + device.gid == 0 ||
                     fchownat(parent, name, device.uid, device.gid, AT_SYMLINK_NOFOLLOW) == 0);
     CloseQuietly(parent);
@@ -254,6 +274,25 @@ bool Child::MakeDevices() {
     if (!is_fine) return false;
   }
   return true;
+}
+
+bool Child::OpenConsole() {
+  if (plan_.console_socket < 0) return true;
+  int master = -1;
+  console_ = OpenTerminal(root_, plan_, &master);
+  if (console_ < 0) return false;
+  if (plan_.root_mount >= 0) {
+    int target = root_.OpenFile("/dev/console");
+    int clone = target < 0 ? -1 : CloneMountOf(console_, false);
+    bool is_fine = clone >= 0 && Attach(clone, target);
+    CloseQuietly(clone);
+    CloseQuietly(target);
+    if (!is_fine) return false;
+  }
+  bool is_sent = SendTerminal(plan_.console_socket, master);
+  CloseQuietly(master);
+  CloseQuietly(plan_.console_socket);
+  return is_sent;
 }
 
 bool Child::SetSysctls() {
@@ -332,6 +371,7 @@ bool Child::ProtectPaths() {
 }
 
 bool Child::PivotRoot() {
+  if (plan_.pauses_before_pivot && !AskParent(kLaunchWantsHooks)) return false;
   // Old and new root on the same directory: the old one ends up on top and is taken off
   // (pivot_root(2), NOTES).
   return fchdir(plan_.root_mount) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 &&
@@ -354,15 +394,17 @@ bool Child::SetIdentity() {
 
 bool Child::ConnectStreams() {
   int moved[3];
+  if (console_ >= 0 && ioctl(console_, TIOCSCTTY, 0) != 0) return false;
   for (int i = 0; i < 3; ++i) {
-    moved[i] = fcntl(plan_.standard_fds[i], F_DUPFD_CLOEXEC, 3);
+    int from = console_ >= 0 ? console_ : plan_.standard_fds[i];
+    moved[i] = fcntl(from, F_DUPFD_CLOEXEC, 3 + static_cast<int>(plan_.kept_descriptors));
     if (moved[i] < 0) return false;
   }
   for (int i = 0; i < 3; ++i) {
     if (dup2(moved[i], i) != i) return false;
   }
   // From here on every other descriptor closes at exec (CVE-2024-21626).
-  return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+  return close_range(3 + plan_.kept_descriptors, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
 }
 
 bool Child::EnterDirectory() {
@@ -412,7 +454,7 @@ bool Child::RaiseAmbient() const {
 }
 
 bool Child::DieWithParent() const {
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return false;
+  if (plan_.dies_with_caller && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return false;
   // A parent that died before the line above sends no signal any more.
   pollfd parent{.fd = plan_.error_pipe, .events = 0, .revents = 0};
   if (poll(&parent, 1, 0) != 0) _exit(127);
@@ -423,7 +465,11 @@ bool Child::SetCredentials() {
   if (!DropBounding()) return false;
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return false;
   // By number: glibc's wrappers talk to other threads, and there are none in a fresh clone.
-  if (syscall(SYS_setgroups, plan_.group_count, plan_.groups) != 0) return false;
+  bool has_groups = plan_.keeps_groups ||
+                    syscall(SYS_setgroups, plan_.group_count, plan_.groups) == 0 ||
+                    // A user namespace that may not set them, and none to set: user_namespaces(7).
+                    (plan_.new_user_namespace && plan_.group_count == 0 && errno == EPERM);
+  if (!has_groups) return false;
   if (syscall(SYS_setresgid, plan_.gid, plan_.gid, plan_.gid) != 0) return false;
   if (syscall(SYS_setresuid, plan_.uid, plan_.uid, plan_.uid) != 0) return false;
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
@@ -444,13 +490,45 @@ bool Child::Confine() {
   return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan_.seccomp_flags, plan_.seccomp) == 0;
 }
 
-bool Child::Exec() {
+// So that who creates is told, not who starts.
+bool Child::IsProgramThere() const {
+  int answer = ENOENT;
+  for (size_t i = 0; i < plan_.candidate_count; ++i) {
+    if (faccessat(AT_FDCWD, plan_.candidates[i], X_OK, AT_EACCESS) == 0) return true;
+    if (errno != ENOENT && errno != ENOTDIR) answer = errno;
+  }
+  errno = answer;
+  return false;
+}
+
+void ResetSignals() {
   sigset_t none;
   sigemptyset(&none);
   struct sigaction ordinary {};
   ordinary.sa_handler = SIG_DFL;
   sigaction(SIGPIPE, &ordinary, nullptr);  // an ignored signal stays ignored across exec
   sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void Child::AwaitStart() {
+  if (plan_.gate < 0) return;
+  if (!IsProgramThere()) {
+    report_.step = LaunchStep::kExec;
+    Fail();
+  }
+  ResetSignals();
+  // Made non-blocking for others' use.
+  if (fcntl(plan_.gate, F_SETFL, 0) != 0) _exit(127);
+  char ready = kLaunchReady;
+  if (write(plan_.error_pipe, &ready, 1) != 1) _exit(127);
+  do {
+    connection_ = accept4(plan_.gate, nullptr, nullptr, SOCK_CLOEXEC);
+  } while (connection_ < 0 && (errno == EINTR || errno == ECONNABORTED));
+  if (connection_ < 0) _exit(127);
+}
+
+bool Child::Exec() {
+  ResetSignals();
   int answer = ENOENT;
   for (size_t i = 0; i < plan_.candidate_count; ++i) {
     execve(plan_.candidates[i], plan_.arguments, plan_.environment);
@@ -465,6 +543,7 @@ bool Child::Exec() {
 void Child::Run() {
   report_.finished_at[static_cast<int>(LaunchStep::kNone)] = Now();
   close(plan_.error_pipe_reader);
+  close(plan_.resume_writer);
   // Until the exec this process is a copy of its parent: whoever shares its pid namespace and its
   // user must not look into it (CVE-2016-9962).
   if (!DieWithParent() || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) Fail();
@@ -475,19 +554,27 @@ void Child::Run() {
     CloseQuietly(fd);
   }
   Do(LaunchStep::kCgroup, &Child::JoinCgroup);
-  Do(LaunchStep::kNetwork, &Child::JoinNetwork);
-  Do(LaunchStep::kRoot, &Child::AttachRoot);
-  Do(LaunchStep::kMounts, &Child::MountAll);
-  Do(LaunchStep::kDevices, &Child::MakeDevices);
-  Do(LaunchStep::kSysctl, &Child::SetSysctls);
-  Do(LaunchStep::kProtect, &Child::ProtectPaths);
-  umask(022);
-  Do(LaunchStep::kPivot, &Child::PivotRoot);
+  Do(LaunchStep::kNamespaces, &Child::JoinNamespaces);
+  bool is_new_root = plan_.root_mount >= 0;
+  if (is_new_root) {
+    Do(LaunchStep::kRoot, &Child::AttachRoot);
+    Do(LaunchStep::kMounts, &Child::MountAll);
+    Do(LaunchStep::kDevices, &Child::MakeDevices);
+  }
+  Do(LaunchStep::kConsole, &Child::OpenConsole);
+  if (is_new_root) {
+    Do(LaunchStep::kSysctl, &Child::SetSysctls);
+    Do(LaunchStep::kProtect, &Child::ProtectPaths);
+    umask(022);
+    Do(LaunchStep::kPivot, &Child::PivotRoot);
+  }
   Do(LaunchStep::kIdentity, &Child::SetIdentity);
   Do(LaunchStep::kDirectory, &Child::EnterDirectory);
   Do(LaunchStep::kStreams, &Child::ConnectStreams);
   Do(LaunchStep::kLimits, &Child::SetLimits);
   Do(LaunchStep::kUser, &Child::JoinUser);
+  bool is_filter_early = plan_.seccomp != nullptr && !plan_.no_new_privileges;
+  if (is_filter_early) AwaitStart();  // a filter may forbid what waiting needs
   // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the credentials take away.
   if (plan_.seccomp != nullptr && !plan_.no_new_privileges &&
       syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan_.seccomp_flags, plan_.seccomp) != 0) {
@@ -495,6 +582,7 @@ void Child::Run() {
     Fail();
   }
   Do(LaunchStep::kCredentials, &Child::SetCredentials);
+  if (!is_filter_early) AwaitStart();
   Do(LaunchStep::kConfine, &Child::Confine);
   Do(LaunchStep::kExec, &Child::Exec);
   _exit(127);

@@ -25,6 +25,9 @@ struct LaunchReport {
 // What the child writes to the error pipe; nothing, and its end, when the exec has happened.
 inline constexpr char kLaunchFailed = 1;
 inline constexpr char kLaunchKillParent = 2;  // test builds
+inline constexpr char kLaunchWantsIds = 3;    // then waits for a byte from `resume`
+inline constexpr char kLaunchWantsHooks = 4;  // the same
+inline constexpr char kLaunchReady = 5;       // waits at the gate
 
 struct ChildOption {
   const char* key;
@@ -67,6 +70,19 @@ struct ChildPlan {
   int failpoint_step = -1;  // a LaunchStep to fail at, in test builds
   bool is_failpoint_kill = false;
 
+  int resume;         // read end of a pipe
+  int resume_writer;  // the parent's end, closed first
+  bool new_user_namespace;
+  bool has_mapped_root;
+  int join_mount;  // -1: none
+  int join_user;
+  bool dies_with_caller;
+  bool pauses_before_pivot;
+  int gate;
+  int console_socket;
+  uint16_t console_rows, console_columns;
+  unsigned kept_descriptors;
+
   const int* legacy_procs;
   size_t legacy_procs_count;
   bool new_cgroup_namespace;
@@ -105,6 +121,7 @@ struct ChildPlan {
   uint64_t bounding, permitted, effective, inheritable, ambient;
   uid_t uid;
   gid_t gid;
+  bool keeps_groups;
   const gid_t* groups;
   size_t group_count;
   mode_t umask;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -108,6 +109,44 @@ int LaunchRoot::OpenFile(const char* path) const {
   CloseQuietly(fd);
   if (!is_made) return -1;
   return Open(path, O_PATH);
+}
+
+// A root that is a plain directory keeps its nodes from one run to the next: the same node is
+// fine, another is not.
+bool MakeNode(int parent, const char* name, mode_t mode, dev_t number) {
+  if (mknodat(parent, name, mode, number) == 0) return true;
+  struct stat info {};
+  if (errno != EEXIST || fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  if ((info.st_mode & S_IFMT) == (mode & S_IFMT) && info.st_rdev == number) return true;
+  errno = EEXIST;
+  return false;
+}
+
+bool MakeLink(int parent, const char* name, const char* target) {
+  if (symlinkat(target, parent, name) == 0) return true;
+  if (errno != EEXIST) return false;
+  char old[kPathSize];
+  ssize_t size = readlinkat(parent, name, old, sizeof(old));
+  if (size == static_cast<ssize_t>(strlen(target)) &&
+      memcmp(old, target, static_cast<size_t>(size)) == 0)
+    return true;
+  errno = EEXIST;
+  return false;
+}
+
+// In a user namespace some file systems need a network or pid namespace of its own: the host's is
+// bound then, as crun and podman do.
+int CloneHostFilesystem(const char* type) {
+  constexpr const char* kPlaces[][2] = {
+      {"sysfs", "/sys"}, {"proc", "/proc"}, {"mqueue", "/dev/mqueue"}};
+  for (const auto& place : kPlaces) {
+    if (strcmp(place[0], type) == 0) {
+      return static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, place[1],
+                                      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+    }
+  }
+  errno = EPERM;
+  return -1;
 }
 
 }  // namespace skiff::isolation

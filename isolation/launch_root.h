@@ -32,6 +32,15 @@ class LaunchRoot {
   uid_t owner_;
 };
 
+// A root that is a plain directory keeps its nodes and links from one run to the next: the same is
+// fine, another is EEXIST.
+bool MakeNode(int parent, const char* name, mode_t mode, dev_t number);
+bool MakeLink(int parent, const char* name, const char* target);
+
+// The host's file system of this type as a detached mount; -1 and EPERM for a type it is not known
+// for.
+int CloneHostFilesystem(const char* type);
+
 // errno stays.
 void CloseQuietly(int fd);
 

@@ -10,11 +10,12 @@ namespace skiff::isolation {
 
 enum class LaunchStep : uint8_t {
   kNone,
-  kCgroup,   // joins the v1 groups, unshares the cgroup namespace
-  kNetwork,  // joins the task's network namespace
-  kRoot,     // attaches the root file system in the private mount namespace
-  kMounts,   // file systems and binds inside it
-  kDevices,  // nodes and links in /dev
+  kCgroup,      // joins the v1 groups, unshares the cgroup namespace
+  kNamespaces,  // has its ids mapped, joins namespaces
+  kRoot,        // attaches the root file system in the private mount namespace
+  kMounts,      // file systems and binds inside it
+  kDevices,     // nodes and links in /dev
+  kConsole,     // a terminal of the container's own devpts
   kSysctl,
   kProtect,      // read-only and masked paths, read-only root
   kPivot,        // pivot_root, the host's tree goes
@@ -33,10 +34,11 @@ inline constexpr int kLaunchStepCount = static_cast<int>(LaunchStep::kDone) + 1;
 constexpr std::string_view LaunchStepName(LaunchStep step) {
   constexpr std::string_view kNames[kLaunchStepCount] = {"clone",
                                                          "join cgroup",
-                                                         "join network",
+                                                         "join namespaces",
                                                          "attach root",
                                                          "mount",
                                                          "make devices",
+                                                         "open terminal",
                                                          "sysctl",
                                                          "protect paths",
                                                          "pivot root",

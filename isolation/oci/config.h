@@ -19,7 +19,7 @@
 
 namespace skiff::isolation::oci {
 
-enum class NamespaceType { kPid, kNetwork, kMount, kIpc, kUts, kCgroup };
+enum class NamespaceType { kPid, kNetwork, kMount, kIpc, kUts, kCgroup, kUser };
 
 struct Process {
   std::vector<std::string> arguments;
@@ -33,6 +33,26 @@ struct Process {
   std::vector<RlimitSpec> rlimits;
   std::optional<int> oom_score_adj;
   bool no_new_privileges = false;
+  bool has_terminal = false;
+  uint16_t console_rows = 0;
+  uint16_t console_columns = 0;
+};
+
+struct Hook {
+  std::string path;
+  std::vector<std::string> arguments;  // argv, complete
+  bool has_environment = false;        // without: the runtime's own
+  std::vector<std::string> environment;
+  std::optional<int> timeout_seconds;
+};
+
+struct Hooks {
+  std::vector<Hook> prestart;
+  std::vector<Hook> create_runtime;
+  std::vector<Hook> create_container;
+  std::vector<Hook> start_container;
+  std::vector<Hook> poststart;
+  std::vector<Hook> poststop;
 };
 
 struct Mount {
@@ -59,6 +79,9 @@ struct Config {
   std::vector<Mount> mounts;
   std::map<std::string, std::string> annotations;
 
+  Hooks hooks;
+  std::vector<IdMapping> uid_mappings;
+  std::vector<IdMapping> gid_mappings;
   std::map<NamespaceType, std::string> namespaces;  // "": a new one; else a path to join
   std::vector<DeviceSpec> devices;
   std::vector<std::pair<std::string, std::string>> sysctls;
@@ -75,5 +98,7 @@ struct Config {
 
 // Errors name the member: "process.rlimits[0].type: ...".
 Result<Config> ParseConfig(std::string_view text);
+// A process by itself, as `exec --process` takes it. Warnings as in Config.
+Result<Process> ParseProcessFile(std::string_view text, std::vector<std::string>* warnings);
 
 }  // namespace skiff::isolation::oci

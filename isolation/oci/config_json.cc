@@ -87,11 +87,37 @@ Result<> ParseAnnotations(const JsonCursor& root, Config* config) {
   return {};
 }
 
-Result<> RefuseHooks(const JsonCursor& root) {
+Result<Hook> ParseHook(const JsonCursor& cursor) {
+  Hook hook;
+  JsonCursor path = TRY(cursor.Get("path"));
+  hook.path = TRY(AbsolutePath(path));
+  hook.arguments = TRY(FindStringList(cursor, "args"));
+  if (hook.arguments.empty()) hook.arguments.push_back(hook.path);
+  std::optional<JsonCursor> environment = TRY(cursor.Find("env"));
+  hook.has_environment = environment.has_value();
+  hook.environment = TRY(FindStringList(cursor, "env"));
+  std::optional<int64_t> timeout = TRY(cursor.FindInteger("timeout", 1, INT32_MAX / 1000));
+  if (timeout) hook.timeout_seconds = static_cast<int>(*timeout);
+  return hook;
+}
+
+Result<> ParseHooks(const JsonCursor& root, Config* config) {
   std::optional<JsonCursor> hooks = TRY(root.Find("hooks"));
   if (!hooks) return {};
-  return RefuseMembers(*hooks, {"prestart", "createRuntime", "createContainer", "startContainer",
-                                "poststart", "poststop"});
+  Hooks& parsed = config->hooks;
+  for (auto [name, list] : {std::pair{"prestart", &parsed.prestart},
+                            {"createRuntime", &parsed.create_runtime},
+                            {"createContainer", &parsed.create_container},
+                            {"startContainer", &parsed.start_container},
+                            {"poststart", &parsed.poststart},
+                            {"poststop", &parsed.poststop}}) {
+    std::vector<JsonCursor> elements = TRY(FindList(*hooks, name));
+    for (const JsonCursor& element : elements) {
+      Hook hook = TRY(ParseHook(element));
+      list->push_back(std::move(hook));
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -141,7 +167,7 @@ Result<Config> ParseConfig(std::string_view text) {
   Config config;
   TRY(CheckVersion(root, &config));
   TRY(RefuseMembers(root, {"solaris", "windows", "vm", "zos"}));
-  TRY(RefuseHooks(root));
+  TRY(ParseHooks(root, &config));
   JsonCursor process = TRY(root.Get("process"));
   TRY(ParseProcess(process, &config));
   TRY(ParseRoot(root, &config));
@@ -151,6 +177,14 @@ Result<Config> ParseConfig(std::string_view text) {
   TRY(ParseNames(root, &config));
   TRY(ParseAnnotations(root, &config));
   return config;
+}
+
+Result<Process> ParseProcessFile(std::string_view text, std::vector<std::string>* warnings) {
+  JsonDocument document = TRY(JsonDocument::Parse(text, "process", kMaxConfigFile.count()));
+  Config config;
+  TRY(ParseProcess(document.root(), &config));
+  *warnings = std::move(config.warnings);
+  return std::move(config.process);
 }
 
 }  // namespace skiff::isolation::oci

@@ -7,13 +7,14 @@
 namespace skiff::isolation::oci {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, NamespaceType>, 6> kNamespaces = {{
+constexpr std::array<std::pair<std::string_view, NamespaceType>, 7> kNamespaces = {{
     {"pid", NamespaceType::kPid},
     {"network", NamespaceType::kNetwork},
     {"mount", NamespaceType::kMount},
     {"ipc", NamespaceType::kIpc},
     {"uts", NamespaceType::kUts},
     {"cgroup", NamespaceType::kCgroup},
+    {"user", NamespaceType::kUser},
 }};
 
 Result<> ParseNamespace(const JsonCursor& cursor, Config* config) {
@@ -24,22 +25,49 @@ Result<> ParseNamespace(const JsonCursor& cursor, Config* config) {
   if (path) join = TRY(CleanString(*path));
   for (const auto& [known, value] : kNamespaces) {
     if (known != name) continue;
-    if (!join.empty() && value != NamespaceType::kNetwork)
+    bool is_joinable = value != NamespaceType::kMount && value != NamespaceType::kUser;
+    if (!join.empty() && !is_joinable)
       return path->Invalid("joining a namespace of type " + name + " is not supported");
     if (!join.empty()) TRY(AbsolutePath(*path));
     if (!config->namespaces.emplace(value, join).second) return type.Invalid(name + " twice");
     return {};
   }
-  if (name == "user" || name == "time")
+  if (name == "time")
     return type.Invalid("namespaces of type " + name + " are not supported by skiff-oci");
   return type.Invalid("unknown namespace type '" + name + "'");
 }
 
+Result<> ParseMappings(const JsonCursor& section, std::string_view name,
+                       std::vector<IdMapping>* mappings) {
+  constexpr size_t kMaxMappings = 340;  // the kernel's: user_namespaces(7)
+  std::vector<JsonCursor> elements = TRY(FindList(section, name));
+  if (elements.size() > kMaxMappings)
+    return section.Invalid(std::string(name) + ": more than 340 entries");
+  for (const JsonCursor& cursor : elements) {
+    JsonCursor inside = TRY(cursor.Get("containerID"));
+    JsonCursor outside = TRY(cursor.Get("hostID"));
+    JsonCursor size = TRY(cursor.Get("size"));
+    IdMapping mapping;
+    mapping.inside = static_cast<uint32_t>(TRY(inside.Integer(0, kMaxUint32 - 1)));
+    mapping.outside = static_cast<uint32_t>(TRY(outside.Integer(0, kMaxUint32 - 1)));
+    mapping.size = static_cast<uint32_t>(TRY(size.Integer(1, kMaxUint32)));
+    mappings->push_back(mapping);
+  }
+  return {};
+}
+
 Result<> ParseNamespaces(const JsonCursor& section, Config* config) {
+  TRY(ParseMappings(section, "uidMappings", &config->uid_mappings));
+  TRY(ParseMappings(section, "gidMappings", &config->gid_mappings));
   std::vector<JsonCursor> namespaces = TRY(FindList(section, "namespaces"));
   for (const JsonCursor& cursor : namespaces) TRY(ParseNamespace(cursor, config));
   if (!config->namespaces.contains(NamespaceType::kMount))
     return section.Invalid("namespaces: one of type mount is required");
+  bool has_user = config->namespaces.contains(NamespaceType::kUser);
+  if (!has_user && !(config->uid_mappings.empty() && config->gid_mappings.empty()))
+    return section.Invalid("uidMappings and gidMappings need a namespace of type user");
+  if (has_user && (config->uid_mappings.empty() || config->gid_mappings.empty()))
+    return section.Invalid("a namespace of type user needs uidMappings and gidMappings");
   return {};
 }
 
@@ -70,7 +98,8 @@ Result<DeviceSpec> ParseDevice(const JsonCursor& cursor) {
 bool IsNamespaced(std::string_view name, const Config& config) {
   auto has = [&](NamespaceType type) { return config.namespaces.contains(type); };
   if (name.rfind("net.", 0) == 0) return has(NamespaceType::kNetwork);
-  if (name == "kernel.domainname" || name == "kernel.hostname") return has(NamespaceType::kUts);
+  // The host name has a member of its own.
+  if (name == "kernel.domainname") return has(NamespaceType::kUts);
   constexpr std::string_view kIpc[] = {
       "kernel.msgmax",      "kernel.msgmnb",      "kernel.msgmni",      "kernel.sem",
       "kernel.shmall",      "kernel.shmmax",      "kernel.shmmni",      "kernel.shm_rmid_forced",
@@ -245,8 +274,8 @@ Result<> ParseCgroupsPath(const JsonCursor& section, Config* config) {
 
 Result<> ParseLinux(const JsonCursor& section, Config* config) {
   TRY(ParseNamespaces(section, config));
-  TRY(RefuseMembers(section, {"uidMappings", "gidMappings", "intelRdt", "personality",
-                              "timeOffsets", "mountLabel", "netDevices", "memoryPolicy"}));
+  TRY(RefuseMembers(section, {"intelRdt", "personality", "timeOffsets", "mountLabel", "netDevices",
+                              "memoryPolicy"}));
   std::vector<JsonCursor> devices = TRY(FindList(section, "devices"));
   for (const JsonCursor& cursor : devices) {
     DeviceSpec device = TRY(ParseDevice(cursor));

@@ -134,10 +134,15 @@ Result<> ParseCommand(const JsonCursor& process, Process* parsed) {
 }  // namespace
 
 Result<> ParseProcess(const JsonCursor& process, Config* config) {
-  std::optional<JsonCursor> terminal = TRY(process.Find("terminal"));
-  bool is_terminal = false;
-  if (terminal) is_terminal = TRY(terminal->Boolean());
-  if (is_terminal) return terminal->Invalid("true is not supported by skiff-oci yet: use false");
+  std::optional<bool> terminal = TRY(process.FindBoolean("terminal"));
+  config->process.has_terminal = terminal.value_or(false);
+  std::optional<JsonCursor> size = TRY(process.Find("consoleSize"));
+  if (size) {
+    std::optional<int64_t> height = TRY(size->FindInteger("height", 0, UINT16_MAX));
+    std::optional<int64_t> width = TRY(size->FindInteger("width", 0, UINT16_MAX));
+    config->process.console_rows = static_cast<uint16_t>(height.value_or(0));
+    config->process.console_columns = static_cast<uint16_t>(width.value_or(0));
+  }
   TRY(RefuseMembers(
       process, {"apparmorProfile", "selinuxLabel", "scheduler", "ioPriority", "execCPUAffinity"}));
   TRY(ParseCommand(process, &config->process));

@@ -5,9 +5,9 @@
 #include "isolation/base/text.h"
 #include "isolation/oci/limits.h"
 #include "isolation/oci/mount_options.h"
+#include "isolation/sys/namespace_types.h"
 
 namespace skiff::isolation::oci {
-namespace {
 
 void PlanProcess(const Process& process, ContainerSpec* spec) {
   spec->arguments = process.arguments;
@@ -21,20 +21,35 @@ void PlanProcess(const Process& process, ContainerSpec* spec) {
   spec->no_new_privileges = process.no_new_privileges;
   spec->rlimits = process.rlimits;
   spec->oom_score_adj = process.oom_score_adj;
+  spec->console_rows = process.console_rows;
+  spec->console_columns = process.console_columns;
 }
 
+namespace {
+
 void PlanNamespaces(const Config& config, ContainerPlan* plan) {
-  auto has = [&](NamespaceType type) { return config.namespaces.contains(type); };
   NamespaceSpec& namespaces = plan->spec.namespaces;
-  namespaces.new_pid = has(NamespaceType::kPid);
-  namespaces.new_mount = true;  // ParseConfig demands it
-  namespaces.new_uts = has(NamespaceType::kUts);
-  namespaces.new_ipc = has(NamespaceType::kIpc);
-  namespaces.new_cgroup = has(NamespaceType::kCgroup);
-  auto network = config.namespaces.find(NamespaceType::kNetwork);
-  if (network == config.namespaces.end()) return;
-  plan->join_network = network->second;
-  namespaces.new_network = network->second.empty();
+  struct Place {
+    NamespaceType type;
+    int flag;
+    bool NamespaceSpec::*is_new;
+  };
+  constexpr Place kPlaces[] = {
+      {NamespaceType::kPid, sys::kPidNamespace, &NamespaceSpec::new_pid},
+      {NamespaceType::kMount, sys::kMountNamespace, &NamespaceSpec::new_mount},
+      {NamespaceType::kUts, sys::kUtsNamespace, &NamespaceSpec::new_uts},
+      {NamespaceType::kIpc, sys::kIpcNamespace, &NamespaceSpec::new_ipc},
+      {NamespaceType::kCgroup, sys::kCgroupNamespace, &NamespaceSpec::new_cgroup},
+      {NamespaceType::kNetwork, sys::kNetworkNamespace, &NamespaceSpec::new_network},
+      {NamespaceType::kUser, sys::kUserNamespace, &NamespaceSpec::new_user}};
+  for (const Place& place : kPlaces) {
+    auto found = config.namespaces.find(place.type);
+    bool is_listed = found != config.namespaces.end();
+    namespaces.*place.is_new = is_listed && found->second.empty();
+    if (is_listed && !found->second.empty()) plan->joins.emplace_back(place.flag, found->second);
+  }
+  namespaces.uid_mappings = config.uid_mappings;
+  namespaces.gid_mappings = config.gid_mappings;
 }
 
 bool IsDev(const std::string& destination) {
@@ -129,6 +144,8 @@ Result<ContainerPlan> PlanContainer(const Config& config, const std::string& bun
   ContainerSpec& spec = plan.spec;
   PlanProcess(config.process, &spec);
   PlanNamespaces(config, &plan);
+  auto keep = config.annotations.find("run.oci.keep_original_groups");
+  spec.keeps_groups = keep != config.annotations.end() && keep->second == "1";
   spec.hostname = config.hostname;
   spec.domainname = config.domainname;
   plan.rootfs = config.root_path[0] == '/' ? config.root_path : bundle + "/" + config.root_path;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "isolation/base/result.h"
@@ -12,10 +13,10 @@
 namespace skiff::isolation::oci {
 
 struct ContainerPlan {
-  ContainerSpec spec;        // without descriptors and seccomp program
-  std::string rootfs;        // absolute
-  std::string join_network;  // path of a namespace; "": none
-  std::string cgroup_path;   // relative to the hierarchies' roots
+  ContainerSpec spec;                              // without descriptors and seccomp program
+  std::string rootfs;                              // absolute
+  std::vector<std::pair<int, std::string>> joins;  // CLONE_NEW* and the path of a namespace
+  std::string cgroup_path;                         // relative to the hierarchies' roots
 };
 
 // `bundle` is absolute. Adds the devices and links that every runtime must supply, unless /dev is
@@ -25,6 +26,9 @@ Result<ContainerPlan> PlanContainer(const Config& config, const std::string& bun
 
 // The configured rules and, when there are any, those that the supplied devices need.
 std::vector<DeviceRule> WithDefaultRules(std::vector<DeviceRule> rules);
+
+// Who the process is and what it may: shared with exec.
+void PlanProcess(const Process& process, ContainerSpec* spec);
 
 // Letters, digits, "_", "+", "-", "." (not first); at most kMaxContainerId.
 Result<> CheckContainerId(const std::string& id);

@@ -2,6 +2,7 @@
 
 #include <linux/mount.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -106,12 +107,23 @@ Result<> SetKind(const Mount& mount, const std::string& bundle, MountSpec* spec)
     return Error(Code::kInvalid, mount.path + ".type: missing");
   bool is_cgroup = mount.type == "cgroup" || mount.type == "cgroup2";
   spec->kind = is_cgroup ? MountSpec::Kind::kCgroup : MountSpec::Kind::kFilesystem;
-  spec->type = is_cgroup ? "cgroup2" : mount.type;
+  spec->type = mount.type;  // of a cgroup: settled when its group is known (run.cc)
   if (!mount.source.empty()) spec->options.emplace_back("source", mount.source);
   return {};
 }
 
 }  // namespace
+
+std::vector<std::string> KnownMountOptions() {
+  std::vector<std::string> names = {"bind", "rbind"};
+  for (std::string_view word : kNothing) names.emplace_back(word);
+  for (const AttributeOption& option : kAttributes) {
+    names.emplace_back(option.name);
+    names.push_back("r" + std::string(option.name));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 Result<MountSpec> ParseMountOptions(const Mount& mount, const std::string& bundle) {
   MountSpec spec;

@@ -2,6 +2,9 @@
 // mean: attributes of the mount, a bind, or parameters of the file system.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "isolation/base/result.h"
 #include "isolation/container_spec.h"
 #include "isolation/oci/config.h"
@@ -10,6 +13,9 @@ namespace skiff::isolation::oci {
 
 // `bundle` is where a relative bind source begins. A mount of type cgroup is returned as kCgroup.
 // Errors name the mount and the option.
+// The words above that are not parameters of a file system, sorted.
+std::vector<std::string> KnownMountOptions();
+
 Result<MountSpec> ParseMountOptions(const Mount& mount, const std::string& bundle);
 
 }  // namespace skiff::isolation::oci

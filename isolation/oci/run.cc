@@ -1,24 +1,30 @@
 #include "isolation/oci/run.h"
 
 #include <fcntl.h>
-#include <poll.h>
+#include <unistd.h>
 
 #include <climits>
 #include <cstdlib>
 #include <memory>
 
 #include "isolation/base/clock.h"
+#include "isolation/base/text.h"
 #include "isolation/cgroup.h"
 #include "isolation/device_filter.h"
 #include "isolation/launch.h"
 #include "isolation/oci/config.h"
+#include "isolation/oci/console.h"
 #include "isolation/oci/container.h"
+#include "isolation/oci/hooks.h"
+#include "isolation/oci/lifecycle.h"
 #include "isolation/oci/limits.h"
 #include "isolation/oci/seccomp.h"
 #include "isolation/oci/state.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/mount.h"
+#include "isolation/sys/namespace_types.h"
 #include "isolation/sys/process.h"
+#include "isolation/sys/socket.h"
 
 namespace skiff::isolation::oci {
 namespace {
@@ -39,11 +45,11 @@ class OwnCgroup {
   Result<> Create(const std::string& path, const Config& config,
                   const std::function<void(std::string_view)>& warn) {
     CgroupHost host = TRY(CgroupHost::Discover());
-    // Removing kills what is inside: only a group that was not there before may be ours.
-    for (const std::string& directory : host.Directories(path)) {
-      if (sys::Exists(AT_FDCWD, directory))
-        return Error(Code::kConflict, "linux.cgroupsPath: " + directory + " exists already");
-    }
+    // Removing kills what is inside: a group with processes of others cannot become ours.
+    Result<std::string> events =
+        sys::ReadFile(AT_FDCWD, host.unified_mount() + "/" + path + "/cgroup.events");
+    if (events.ok() && events.value().find("populated 1") != std::string::npos)
+      return Error(Code::kConflict, "linux.cgroupsPath: " + path + " holds processes already");
     std::vector<std::string> warnings;
     cgroup_ = TRY(host.Create(path, config.resources.limits, &warnings));
     host_ = std::move(host);
@@ -62,28 +68,68 @@ class OwnCgroup {
     return removed;
   }
 
+  void Keep() { host_.reset(); }
   const Cgroup* get() const { return cgroup_ ? &*cgroup_ : nullptr; }
   std::string path() const { return cgroup_ ? cgroup_->path() : ""; }
-  std::string directory() const { return host_->unified_mount() + "/" + cgroup_->path(); }
+  const CgroupHost& host() const { return *host_; }
 
  private:
   std::optional<CgroupHost> host_;
   std::optional<Cgroup> cgroup_;
 };
 
-// Without a cgroup namespace a new cgroup2 mount would show the host's whole tree: the container
-// gets its own group instead.
-void BindOwnCgroup(const OwnCgroup& cgroup, ContainerSpec* spec) {
-  if (spec->namespaces.new_cgroup || cgroup.get() == nullptr) return;
-  for (MountSpec& mount : spec->mounts) {
-    if (mount.kind != MountSpec::Kind::kCgroup) continue;
-    mount.kind = MountSpec::Kind::kBind;
-    mount.source = cgroup.directory();
-    mount.options.clear();
-  }
+MountSpec OwnGroupBind(const std::string& source, const MountSpec& cgroup) {
+  MountSpec bind = cgroup;
+  bind.kind = MountSpec::Kind::kBind;
+  bind.source = source;
+  bind.options.clear();
+  return bind;
 }
 
-// Programs expect HOME; runc and crun set it, too. The image's own passwd file says where.
+std::string BaseName(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+// A host whose controllers sit in cgroup v1 shows them as every runtime does there: a tmpfs with a
+// directory for each hierarchy, holding the container's own group.
+std::vector<MountSpec> HybridGroups(const OwnCgroup& cgroup, const MountSpec& mount) {
+  MountSpec parent;
+  parent.type = "tmpfs";
+  parent.target = mount.target;
+  parent.options = {{"mode", "755"}, {"size", "64k"}};
+  constexpr uint64_t kReadOnly = 1;  // MOUNT_ATTR_RDONLY: the directories are made first
+  parent.attributes = mount.attributes & ~kReadOnly;
+  std::vector<MountSpec> mounts = {parent};
+  const std::string& path = cgroup.get()->path();
+  for (const std::string& directory : cgroup.host().Directories(path)) {
+    MountSpec bind = OwnGroupBind(directory, mount);
+    std::string hierarchy = directory.substr(0, directory.size() - path.size() - 1);
+    bind.target = mount.target + "/" + BaseName(hierarchy);
+    mounts.push_back(std::move(bind));
+  }
+  return mounts;
+}
+
+// Without a cgroup namespace a new cgroup2 mount would show the host's whole tree: the container
+// gets its own group instead.
+void SettleCgroupMounts(const OwnCgroup& cgroup, ContainerSpec* spec) {
+  std::vector<std::string> directories;
+  if (cgroup.get() != nullptr) directories = cgroup.host().Directories(cgroup.get()->path());
+  std::vector<MountSpec> settled;
+  for (const MountSpec& mount : spec->mounts) {
+    bool is_group = mount.kind == MountSpec::Kind::kCgroup;
+    if (is_group && directories.size() > 1 && mount.type == "cgroup") {
+      std::vector<MountSpec> groups = HybridGroups(cgroup, mount);
+      settled.insert(settled.end(), groups.begin(), groups.end());
+      continue;
+    }
+    bool is_bind = is_group && !spec->namespaces.new_cgroup && !directories.empty();
+    settled.push_back(is_bind ? OwnGroupBind(directories[0], mount) : mount);
+    if (settled.back().kind == MountSpec::Kind::kCgroup) settled.back().type = "cgroup2";
+  }
+  spec->mounts = std::move(settled);
+}
+
+}  // namespace
+
 void SetHome(int rootfs, ContainerSpec* spec) {
   for (const std::string& entry : spec->environment) {
     if (entry.rfind("HOME=", 0) == 0) return;
@@ -92,13 +138,14 @@ void SetHome(int rootfs, ContainerSpec* spec) {
   spec->environment.push_back("HOME=" + (user.ok() ? user.value().home : "/"));
 }
 
-// What cannot be granted is left out with a warning, as the specification wants.
-Result<> LimitCapabilities(ContainerSpec* spec, const RunOptions& options) {
+Result<> LimitCapabilities(ContainerSpec* spec, const CommandContext& context) {
   CapabilityMask own = TRY(OwnEffectiveCapabilities());
+  // A user namespace of its own gives every capability inside it.
+  if (spec->namespaces.new_user) own = AllCapabilities();
   CapabilitySets& sets = spec->capabilities;
   CapabilityMask missing = (sets.bounding | sets.permitted | sets.inheritable) & ~own;
   for (const std::string& name : CapabilityNames(missing))
-    options.warn("capability " + name + " cannot be granted: this process does not hold it");
+    context.warn("capability " + name + " cannot be granted: this process does not hold it");
   for (CapabilityMask* set : {&sets.bounding, &sets.permitted, &sets.inheritable}) *set &= own;
   sets.effective &= sets.permitted;
   // The kernel's condition for the ambient set: capabilities(7).
@@ -106,7 +153,27 @@ Result<> LimitCapabilities(ContainerSpec* spec, const RunOptions& options) {
   return {};
 }
 
-void TellSteps(const Launched& launched, const RunOptions& options) {
+void PassListeners(unsigned preserved, ContainerSpec* spec) {
+  spec->kept_descriptors = preserved;
+  const char* listeners = getenv("LISTEN_FDS");
+  std::optional<uint64_t> count = listeners == nullptr ? std::nullopt : ParseUint(listeners, 1024);
+  if (!count) return;
+  spec->environment.push_back("LISTEN_FDS=" + std::string(listeners));
+  spec->environment.emplace_back("LISTEN_PID=1");
+  spec->kept_descriptors += static_cast<unsigned>(*count);
+}
+
+Result<> WritePidFile(const std::string& path, pid_t pid) {
+  if (path.empty()) return {};
+  // Whoever waits for the file reads it whole.
+  std::string fresh = path + ".new";
+  TRY(sys::WriteFile(AT_FDCWD, fresh, std::to_string(pid), 0644).Context("pid file"));
+  return sys::Rename(AT_FDCWD, fresh, AT_FDCWD, path).Context("pid file");
+}
+
+namespace {
+
+void TellSteps(const Launched& launched, const CommandContext& options) {
   for (size_t i = 0; i < launched.step_nanoseconds.size(); ++i) {
     int64_t nanoseconds = launched.step_nanoseconds[i];
     if (nanoseconds == 0) continue;
@@ -115,71 +182,140 @@ void TellSteps(const Launched& launched, const RunOptions& options) {
   }
 }
 
+// Where the root is attached for a moment, seen by nobody else: a user namespace's root may not
+// reach the bundle's directory.
+std::string PlaceForAll() {
+  for (const char* place : {"/mnt", "/srv", "/media", "/opt"}) {
+    if (sys::Exists(AT_FDCWD, place)) return place;
+  }
+  return "/tmp";
+}
+
+// By the file alone: a program linked statically cannot load what else names users.
+std::string OwnerName() {
+  std::string uid = std::to_string(geteuid());
+  Result<std::string> passwd = sys::ReadFile(AT_FDCWD, "/etc/passwd");
+  if (!passwd.ok()) return uid;
+  for (std::string_view line : Split(passwd.value(), '\n')) {
+    std::vector<std::string_view> fields = Split(line, ':');
+    if (fields.size() > 2 && fields[2] == uid) return std::string(fields[0]);
+  }
+  return uid;
+}
+
 class Runner {
  public:
   Runner(const RunOptions& options, int* failure_code)
-      : options_(options), failure_code_(failure_code) {}
+      : options_(options), context_(options.context), failure_code_(failure_code) {}
   Result<int> Run();
 
  private:
   Result<> Load();
+  Result<> OpenRoot();
   Result<> Prepare();
+  Result<> ConnectConsole();
+  Result<> BeforePivot(pid_t pid);
   Result<> Start();
-  Result<int> Supervise();
+  Result<int> Finish();
   Result<> CleanUp();
   State MakeState(const std::string& status, pid_t pid) const;
 
   const RunOptions& options_;
+  const CommandContext& context_;
   int* failure_code_;
   std::string bundle_;
+  std::string text_;
   Config config_;
   ContainerPlan plan_;
   std::optional<StateDirectory> directory_;
   OwnCgroup cgroup_;
   UniqueFd rootfs_;
-  UniqueFd network_;
+  std::vector<UniqueFd> namespaces_;
   SeccompProgram seccomp_;
+  UniqueFd console_;         // what the child sends its terminal to
+  UniqueFd console_reader_;  // our side of it, in the foreground
+  UniqueFd gate_;
   UniqueFd signals_;
   sys::Process process_;
+  std::string created_ = FormatRfc3339(WallNanoseconds());
 };
 
 Result<> Runner::Load() {
   TRY(CheckContainerId(options_.id));
   bundle_ = TRY(AbsoluteDirectory(options_.bundle).Context("bundle"));
-  std::string text = TRY(sys::ReadFile(AT_FDCWD, bundle_ + "/config.json", kMaxConfigFile));
-  config_ = TRY(ParseConfig(text).Context(bundle_ + "/config.json"));
-  plan_ = TRY(PlanContainer(config_, bundle_, options_.id).Context(bundle_ + "/config.json"));
-  for (const std::string& warning : config_.warnings) options_.warn(warning);
-  if (!options_.has_cgroup && !config_.resources.limit_paths.empty()) {
+  std::string path = options_.config[0] == '/' ? options_.config : bundle_ + "/" + options_.config;
+  text_ = TRY(sys::ReadFile(AT_FDCWD, path, kMaxConfigFile));
+  config_ = TRY(ParseConfig(text_).Context(path));
+  plan_ = TRY(PlanContainer(config_, bundle_, options_.id).Context(path));
+  for (const std::string& warning : config_.warnings) context_.warn(warning);
+  if (!context_.has_cgroup && !config_.resources.limit_paths.empty()) {
     return Error(Code::kInvalid, config_.resources.limit_paths[0] +
                                      ": cannot be enforced with the cgroup manager disabled");
   }
   return {};
 }
 
-Result<> Runner::Prepare() {
+Result<> Runner::ConnectConsole() {
+  bool is_foreground = options_.mode == RunMode::kForeground;
+  if (!config_.process.has_terminal) {
+    if (options_.console_socket.empty()) return {};
+    return Error(Code::kInvalid, "--console-socket: process.terminal is not true");
+  }
+  if (!options_.console_socket.empty()) {
+    console_ = TRY(sys::ConnectUnix(options_.console_socket).Context("--console-socket"));
+  } else if (is_foreground) {
+    sys::SocketPair pair = TRY(sys::MakeSocketPair());
+    console_ = std::move(pair.theirs);
+    console_reader_ = std::move(pair.ours);
+  } else {
+    return Error(Code::kInvalid, "process.terminal: use --console-socket with a detached terminal");
+  }
+  plan_.spec.console_socket = console_.get();
+  return {};
+}
+
+Result<> Runner::OpenRoot() {
   ContainerSpec& spec = plan_.spec;
-  StateDirectory directory = TRY(StateDirectory::Create(options_.root, options_.id));
-  directory_.emplace(std::move(directory));
   plan_.rootfs = TRY(AbsoluteDirectory(plan_.rootfs).Context("root.path"));
-  spec.attach_point = plan_.rootfs;
+  spec.attach_point = spec.namespaces.new_user ? PlaceForAll() : plan_.rootfs;
   rootfs_ = TRY(sys::CloneMount(AT_FDCWD, plan_.rootfs, true).Context("root.path"));
   spec.root_mount = rootfs_.get();
   SetHome(rootfs_.get(), &spec);
-  TRY(LimitCapabilities(&spec, options_));
-  if (!plan_.join_network.empty()) {
-    network_ = TRY(sys::Open(AT_FDCWD, plan_.join_network, O_RDONLY).Context("linux.namespaces"));
-    spec.namespaces.join_network = network_.get();
+  TRY(LimitCapabilities(&spec, context_));
+  for (const auto& [type, path] : plan_.joins) {
+    UniqueFd fd = TRY(sys::Open(AT_FDCWD, path, O_RDONLY).Context("linux.namespaces"));
+    spec.namespaces.joins.push_back({fd.get(), type});
+    namespaces_.push_back(std::move(fd));
   }
+  return {};
+}
+
+Result<> Runner::Prepare() {
+  ContainerSpec& spec = plan_.spec;
+  StateDirectory directory = TRY(StateDirectory::Create(context_.root, options_.id));
+  directory_.emplace(std::move(directory));
+  TRY(directory_->StoreConfig(text_));
+  TRY(OpenRoot());
   if (config_.seccomp) {
     seccomp_ =
-        TRY(LoadSeccomp(*config_.seccomp, options_.root + "/.cache").Context("linux.seccomp"));
+        TRY(LoadSeccomp(*config_.seccomp, context_.root + "/.cache").Context("linux.seccomp"));
     spec.seccomp = &seccomp_;
     spec.seccomp_flags = config_.seccomp->flags;
   }
-  if (options_.has_cgroup) TRY(cgroup_.Create(plan_.cgroup_path, config_, options_.warn));
-  BindOwnCgroup(cgroup_, &spec);
+  if (context_.has_cgroup) TRY(cgroup_.Create(plan_.cgroup_path, config_, context_.warn));
+  SettleCgroupMounts(cgroup_, &spec);
   for (int stream = 0; stream < 3; ++stream) spec.standard_fds[stream] = stream;
+  PassListeners(options_.preserved_descriptors, &spec);
+  TRY(ConnectConsole());
+  spec.new_keyring = options_.new_keyring;
+  spec.dies_with_caller = options_.mode == RunMode::kForeground;
+  const Hooks& hooks = config_.hooks;
+  spec.pauses_before_pivot =
+      !(hooks.prestart.empty() && hooks.create_runtime.empty() && hooks.create_container.empty());
+  if (options_.mode == RunMode::kCreate || !hooks.start_container.empty()) {
+    gate_ = TRY(sys::ListenUnix(directory_->gate_path(), 1));
+    spec.gate = gate_.get();
+  }
   return {};
 }
 
@@ -188,49 +324,69 @@ State Runner::MakeState(const std::string& status, pid_t pid) const {
           .id = options_.id,
           .status = status,
           .pid = pid,
+          .pid_start = pid > 0 ? ProcessStart(pid).ValueOr(0) : 0,
           .bundle = bundle_,
           .rootfs = plan_.rootfs,
           .cgroup_path = cgroup_.path(),
-          .created = FormatRfc3339(WallNanoseconds()),
+          .created = created_,
+          .owner = OwnerName(),
           .annotations = config_.annotations};
 }
 
+Result<> Runner::BeforePivot(pid_t pid) {
+  State state = MakeState("creating", pid);
+  TRY(directory_->Store(state));
+  std::string text = EncodePublicState(state);
+  TRY(RunHooks(config_.hooks.prestart, "prestart", text));
+  TRY(RunHooks(config_.hooks.create_runtime, "createRuntime", text));
+  UniqueFd pidfd = TRY(sys::OpenPidfd(pid));
+  constexpr int kTypes =
+      sys::kMountNamespace | sys::kNetworkNamespace | sys::kUtsNamespace | sys::kIpcNamespace;
+  return RunHooks(config_.hooks.create_container, "createContainer", text, {pidfd.get(), kTypes});
+}
+
 Result<> Runner::Start() {
-  // Before the launch, so that no signal falls between; the container starts with none blocked.
-  signals_ = TRY(sys::MakeSignalFd(
-      {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH, SIGTSTP}));
+  if (options_.mode == RunMode::kForeground) signals_ = TRY(HoldSignals());
   LaunchFailure failure;
-  Result<Launched> launched = Launch(plan_.spec, cgroup_.get(), &failure);
+  LaunchCallbacks callbacks{.before_pivot = [&](pid_t pid) { return BeforePivot(pid); }};
+  Result<Launched> launched = Launch(plan_.spec, cgroup_.get(), &failure, callbacks);
   if (!launched.ok()) {
     if (failure.step == LaunchStep::kExec) *failure_code_ = failure.ExitCode();
     return std::move(launched).error();
   }
   process_ = std::move(launched.value().process);
-  TellSteps(launched.value(), options_);
+  gate_.Reset();
+  TellSteps(launched.value(), context_);
   TRY(directory_->Store(MakeState("running", process_.pid)));
-  if (options_.pid_file.empty()) return {};
-  return sys::WriteFile(AT_FDCWD, options_.pid_file, std::to_string(process_.pid), 0644)
-      .Context("pid file");
+  return WritePidFile(options_.pid_file, process_.pid);
 }
 
-Result<> PassOn(int signals, int pidfd) {
-  std::optional<int> signal = TRY(sys::ReadSignal(signals));
-  if (!signal) return {};
-  Result<> sent = sys::SignalPidfd(pidfd, *signal);
-  // It may just have ended.
-  return sent.ok() || sent.error().sys_errno() == ESRCH ? Result<>() : std::move(sent);
-}
-
-Result<int> Runner::Supervise() {
-  pollfd watched[] = {{.fd = process_.pidfd.get(), .events = POLLIN, .revents = 0},
-                      {.fd = signals_.get(), .events = POLLIN, .revents = 0}};
-  while ((watched[0].revents & POLLIN) == 0) {
-    if (poll(watched, 2, -1) < 0 && errno != EINTR) return Error::FromErrno(errno, "poll");
-    if ((watched[1].revents & POLLIN) != 0) TRY(PassOn(signals_.get(), process_.pidfd.get()));
+Result<int> Runner::Finish() {
+  if (options_.mode != RunMode::kCreate) {
+    if (plan_.spec.gate >= 0) {
+      TRY(StartContainer(context_, options_.id));
+    } else {
+      RunPoststart(context_, config_, MakeState("running", process_.pid));
+    }
   }
-  std::optional<sys::ExitStatus> status = TRY(sys::WaitPidfd(process_.pidfd.get(), true));
+  if (options_.mode != RunMode::kForeground) {
+    cgroup_.Keep();
+    directory_->Keep();
+    process_.pidfd.Reset();
+    return 0;
+  }
+  UniqueFd master;
+  if (console_reader_.valid()) {
+    console_.Reset();
+    master = TRY(sys::ReceiveDescriptor(console_reader_.get()).Context("terminal"));
+  }
+  int code = TRY(Attend(process_, signals_.get(), master.get()));
   process_.pidfd.Reset();
-  return status->ShellCode();
+  if (options_.keeps_state) {
+    cgroup_.Keep();
+    directory_->Keep();
+  }
+  return code;
 }
 
 // Every step runs; the first cause is told.
@@ -239,8 +395,10 @@ Result<> Runner::CleanUp() {
     sys::SignalPidfd(process_.pidfd.get(), SIGKILL).Ignore();
     [[maybe_unused]] auto reaped = sys::WaitPidfd(process_.pidfd.get(), true);
   }
+  State state = MakeState("stopped", 0);
   Result<> first = cgroup_.Remove();
   Result<> removed = directory_ ? directory_->Remove() : Result<>();
+  if (process_.pid > 0) RunPoststop(context_, config_, state);
   return first.ok() ? std::move(removed) : std::move(first);
 }
 
@@ -250,11 +408,13 @@ Result<int> Runner::Run() {
     TRY(Load());
     TRY(Prepare());
     TRY(Start());
-    return Supervise();
+    return Finish();
   };
   Result<int> code = run();
+  bool stays = code.ok() && (options_.mode != RunMode::kForeground || options_.keeps_state);
+  if (stays) return code;
   Result<> clean = CleanUp();
-  if (!clean.ok()) options_.warn("clean up: " + clean.error().message());
+  if (!clean.ok()) context_.warn("clean up: " + clean.error().message());
   return code;
 }
 

@@ -1,8 +1,9 @@
-// `skiff-oci run`: one container from a bundle, in the foreground, from the first byte of
-// config.json to the last trace removed.
+// Making a container from a bundle: `create`, which leaves it waiting for `start`, and `run`, in
+// the foreground or detached.
 //
-// A single-threaded process. The container inherits the three standard streams and dies with the
-// caller. Signals that reach the caller are passed on.
+// A single-threaded process. The container inherits the three standard streams. In the foreground
+// it dies with the caller, and signals that reach the caller are passed on. Whatever step fails, no
+// process, cgroup or state directory is left behind.
 #pragma once
 
 #include <functional>
@@ -10,25 +11,49 @@
 #include <string_view>
 
 #include "isolation/base/result.h"
+#include "isolation/container_spec.h"
 
 namespace skiff::isolation::oci {
 
-struct RunOptions {
-  std::string root;    // directory of all state
-  std::string bundle;  // directory with config.json
-  std::string id;
-  std::string pid_file;  // "": none
+// What every command is told.
+struct CommandContext {
+  std::string root;  // directory of all state
   bool has_cgroup =
       true;  // without: no limits and no device rules; a config with limits is refused
   std::function<void(std::string_view)> warn;
   std::function<void(std::string_view)> debug;  // how long each step of the start took
 };
 
+enum class RunMode { kForeground, kDetached, kCreate };
+
+struct RunOptions {
+  CommandContext context;
+  RunMode mode = RunMode::kForeground;
+  std::string bundle;  // directory with config.json
+  std::string config = "config.json";
+  std::string id;
+  std::string pid_file;        // "": none
+  std::string console_socket;  // "": none
+  unsigned preserved_descriptors = 0;
+  bool new_keyring = true;
+  bool keeps_state = false;  // of a foreground run
+};
+
 // How a run ended that never began: 126 or 127 when the program could not be executed, else 1.
 inline constexpr int kRunFailed = 1;
 
-// The container's exit code, 128 + signal when one killed it. On an error nothing is left behind
-// and `failure_code` is what to exit with.
+// The container's exit code, 128 + signal when one killed it; 0 when it was created or detached. On
+// an error nothing is left behind and `failure_code` is what to exit with.
 Result<int> Run(const RunOptions& options, int* failure_code);
+
+// Shared with exec. What this process itself does not hold is left out with a warning, as the
+// specification wants.
+Result<> LimitCapabilities(ContainerSpec* spec, const CommandContext& context);
+// Programs expect HOME; runc and crun set it, too. The image's own passwd file says where.
+void SetHome(int rootfs, ContainerSpec* spec);
+// Descriptors that a service manager passed (LISTEN_FDS of sd_listen_fds(3)) go on to the
+// container.
+void PassListeners(unsigned preserved, ContainerSpec* spec);
+Result<> WritePidFile(const std::string& path, pid_t pid);
 
 }  // namespace skiff::isolation::oci

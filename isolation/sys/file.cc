@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -220,6 +221,13 @@ Result<> SyncFilesystem(int fd) {
 
 Result<> Truncate(int fd, int64_t size) {
   return CallVoid("ftruncate", "", [&] { return ftruncate(fd, size); });
+}
+
+Result<UniqueFd> MakeMemoryFile(std::string_view text) {
+  int raw = TRY(Call("memfd_create", "", [] { return memfd_create("skiff", MFD_CLOEXEC); }));
+  UniqueFd fd(raw);
+  TRY(WriteAt(fd.get(), text, 0, "memory file"));
+  return fd;
 }
 
 bool Exists(int dirfd, const std::string& path) {

@@ -63,6 +63,8 @@ Result<int64_t> FilesystemType(int fd);  // f_type of fstatfs(2)
 Result<> Sync(int fd);                   // fsync
 Result<> SyncFilesystem(int fd);         // syncfs
 Result<> Truncate(int fd, int64_t size);
+// A file in memory that holds `text`, to be read from its beginning (memfd_create(2)).
+Result<UniqueFd> MakeMemoryFile(std::string_view text);
 bool Exists(int dirfd, const std::string& path);
 
 // Names in a directory without "." and "..", sorted.

@@ -82,10 +82,11 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (spec.new_session) setsid();
+  bool is_joined = spec.namespaces < 0 || setns(spec.namespaces, spec.namespace_types) == 0;
   int count = static_cast<int>(spec.fds.size());
   // Two passes: first out of the way of the target numbers, then onto them.
   int moved[16];
-  bool is_fine = count <= 16;
+  bool is_fine = is_joined && count <= 16;
   int error_high = fcntl(error_pipe, F_DUPFD_CLOEXEC, count);
   for (int i = 0; is_fine && i < count; ++i) {
     moved[i] = fcntl(spec.fds[static_cast<size_t>(i)], F_DUPFD_CLOEXEC, count);
@@ -126,6 +127,12 @@ Result<Process> Spawn(const SpawnSpec& spec) {
   if (!pidfd.ok()) return std::move(pidfd).error();
   if (!count.ok()) return std::move(count).error();
   return Error::FromErrno(error_number, "start " + spec.path);
+}
+
+Result<> BecomeProgram(int program, char* const* arguments) {
+  return CallVoid("execveat", arguments[0], [&] {
+    return static_cast<int>(syscall(SYS_execveat, program, "", arguments, environ, AT_EMPTY_PATH));
+  });
 }
 
 Result<UniqueFd> OpenOwnNamespace(const std::string& type) {

@@ -56,8 +56,14 @@ struct SpawnSpec {
   std::vector<int> fds;                  // borrowed
   int program = -1;                      // borrowed: executed instead of `path`, if not negative
   bool new_session = false;
+  int namespaces = -1;      // borrowed pidfd: the program starts in namespaces of that process,
+  int namespace_types = 0;  // these ones (CLONE_NEW*, without pid); `path` is resolved there
 };
 Result<Process> Spawn(const SpawnSpec& spec);
+
+// Becomes the program behind `program` (execveat(2)), with this process's environment. Returns only
+// when that cannot be.
+Result<> BecomeProgram(int program, char* const* arguments);
 
 // A network namespace of its own; the calling thread is back in its old one afterwards.
 // Single-threaded callers.

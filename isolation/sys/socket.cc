@@ -69,6 +69,25 @@ Result<SocketPair> MakeSocketPair() {
   return SocketPair{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
+Result<UniqueFd> ReceiveDescriptor(int fd) {
+  char bytes[256];
+  iovec data{.iov_base = bytes, .iov_len = sizeof(bytes)};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  TRY(Call("recvmsg", "", [&] { return recvmsg(fd, &message, MSG_CMSG_CLOEXEC); }));
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  bool is_descriptor = header != nullptr && header->cmsg_level == SOL_SOCKET &&
+                       header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int));
+  if (!is_descriptor) return Error(Code::kInvalid, "recvmsg: no descriptor was sent");
+  int received = -1;
+  memcpy(&received, CMSG_DATA(header), sizeof(int));
+  return UniqueFd(received);
+}
+
 Result<> SendAll(int fd, std::string_view data) {
   while (!data.empty()) {
     ssize_t count =

@@ -21,6 +21,8 @@ struct SocketPair {
   UniqueFd theirs;
 };
 Result<SocketPair> MakeSocketPair();
+// One descriptor that the other side sent beside its bytes (SCM_RIGHTS).
+Result<UniqueFd> ReceiveDescriptor(int fd);
 // All of it, without SIGPIPE when nobody reads any more: that is EPIPE.
 Result<> SendAll(int fd, std::string_view data);
 

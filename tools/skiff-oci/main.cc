@@ -1,95 +1,101 @@
-// skiff-oci: the command line of an OCI runtime over skiff's isolation. `run` so far.
-#include <CLI/CLI.hpp>
-#include <cstdio>
+// skiff-oci: the command line of an OCI runtime over skiff's isolation.
+#include <sys/statvfs.h>
+#include <unistd.h>
 
-#include "isolation/oci/run.h"
-#include "tools/skiff-oci/log.h"
+#include <cstdio>
+#include <cstdlib>
+
+#include "isolation/sys/mount.h"
+#include "isolation/sys/process.h"
+#include "tools/skiff-oci/commands.h"
 
 namespace {
 
-namespace oci = skiff::isolation::oci;
+using skiff::oci_tool::Session;
 
-constexpr char kVersion[] = "skiff-oci " SKIFF_VERSION "\nspec: 1.2.0";
+constexpr char kVersion[] = "skiff-oci version " SKIFF_VERSION "\nspec: 1.2.0";
+constexpr char kProtected[] = "_SKIFF_OCI_PROTECTED";
 
-struct Arguments {
-  oci::RunOptions run;
-  skiff::oci_tool::LogTarget log;
-  std::string log_format = "text";
-  std::string cgroup_manager = "cgroupfs";
-  bool is_debug = false;
-  bool is_systemd = false;
-  bool no_pivot = false;
-};
-
-void AddGlobalFlags(CLI::App* app, Arguments* arguments) {
+void AddGlobalFlags(CLI::App* app, Session* session) {
   app->set_version_flag("-v,--version", kVersion);
-  app->add_option("--root", arguments->run.root, "Directory for the state of containers")
+  app->add_option("--root", session->context.root, "Directory for the state of containers")
       ->default_val("/run/skiff-oci");
-  app->add_option("--log", arguments->log.file, "Also append messages to this file");
-  app->add_option("--log-format", arguments->log_format, "Format of --log")
+  app->add_option("--log", session->log.file, "Also append messages to this file");
+  app->add_option("--log-format", session->log_format, "Format of --log")
       ->check(CLI::IsMember({"text", "json"}));
-  app->add_flag("--debug", arguments->is_debug, "Show how long each step of the start took");
-  app->add_flag("--systemd-cgroup", arguments->is_systemd, "Not supported: refused");
-  app->add_option("--cgroup-manager", arguments->cgroup_manager,
+  app->add_flag("--debug", session->is_debug, "Show how long each step of the start took");
+  app->add_flag("--systemd-cgroup", session->is_systemd, "Not supported: refused");
+  app->add_option("--cgroup-manager", session->cgroup_manager,
                   "cgroupfs, or disabled: no cgroup, hence no device rules; limits are refused")
-      ->check(CLI::IsMember({"cgroupfs", "disabled"}));
+      ->check(CLI::IsMember({"cgroupfs", "systemd", "disabled"}));
 }
 
-CLI::App* AddRun(CLI::App* app, Arguments* arguments) {
-  CLI::App* run = app->add_subcommand("run", "Run a container in the foreground");
-  run->add_option("-b,--bundle", arguments->run.bundle, "Directory that holds config.json")
-      ->default_val(".");
-  run->add_option("--pid-file", arguments->run.pid_file,
-                  "File to write the number of the container's process to");
-  run->add_flag("--no-pivot", arguments->no_pivot, "Not supported: refused");
-  run->add_option("CONTAINER_ID", arguments->run.id, "Name of the container")->required();
-  return run;
-}
-
-void Report(const Arguments& arguments, std::string_view level, std::string_view message) {
-  skiff::oci_tool::AppendLog(arguments.log, level, message);
-  std::string line = "skiff-oci: " + std::string(message) + "\n";
-  fwrite(line.data(), 1, line.size(), stderr);
-}
-
-std::string RefusedFlag(const Arguments& arguments) {
-  if (arguments.is_systemd) return "--systemd-cgroup is not supported: use cgroupfs";
-  if (arguments.no_pivot)
-    return "--no-pivot is not supported: it would leave the host's root in reach";
-  return "";
-}
-
-int RunContainer(Arguments* arguments) {
-  std::string refused = RefusedFlag(*arguments);
-  if (!refused.empty()) {
-    Report(*arguments, "error", refused);
-    return oci::kRunFailed;
+// What is executed in a container could be made to be this program (/proc/self/exe) and write to
+// it later. From a read-only mount of its own it cannot be written, by root neither
+// (CVE-2019-5736). A user without the right to mount does not own the program either.
+void ProtectProgram(char** argv) {
+  struct statvfs info {};
+  bool is_protected = getenv(kProtected) != nullptr || geteuid() != 0 ||
+                      (statvfs("/proc/self/exe", &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
+  if (is_protected) {
+    unsetenv(kProtected);
+    return;
   }
-  arguments->log.is_json = arguments->log_format == "json";
-  arguments->run.has_cgroup = arguments->cgroup_manager != "disabled";
-  arguments->run.warn = [&](std::string_view text) { Report(*arguments, "warning", text); };
-  arguments->run.debug = [&](std::string_view text) {
-    if (arguments->is_debug) Report(*arguments, "debug", text);
-  };
-  int failure_code = oci::kRunFailed;
-  skiff::Result<int> code = oci::Run(arguments->run, &failure_code);
-  if (code.ok()) return code.value();
-  Report(*arguments, "error", code.error().message());
-  return failure_code;
+  skiff::Result<skiff::UniqueFd> program = skiff::sys::OpenProgramReadOnly("/proc/self/exe");
+  if (!program.ok()) return;  // a user namespace's root: the file is not his
+  setenv(kProtected, "1", 1);
+  skiff::sys::BecomeProgram(program.value().get(), argv).Ignore();
+  unsetenv(kProtected);
 }
 
 }  // namespace
 
+namespace skiff::oci_tool {
+
+void Session::Report(std::string_view level, std::string_view message) const {
+  AppendLog(log, level, message);
+  std::string line = "skiff-oci: ";
+  if (level == "debug") line = "skiff-oci: level=debug ";
+  line.append(message).append("\n");
+  fwrite(line.data(), 1, line.size(), stderr);
+}
+
+void Session::Settle(const Result<>& result, int failure_status) {
+  if (result.ok()) return;
+  Report("error", result.error().message());
+  status = failure_status;
+}
+
+}  // namespace skiff::oci_tool
+
 int main(int argc, char** argv) {
+  ProtectProgram(argv);
   CLI::App app("skiff-oci runs containers from OCI bundles", "skiff-oci");
-  Arguments arguments;
-  AddGlobalFlags(&app, &arguments);
-  AddRun(&app, &arguments);
+  Session session;
+  session.context.warn = [&](std::string_view text) { session.Report("warning", text); };
+  session.context.debug = [&](std::string_view text) {
+    if (session.is_debug) session.Report("debug", text);
+  };
+  AddGlobalFlags(&app, &session);
+  app.parse_complete_callback([&] {
+    session.log.is_json = session.log_format == "json";
+    session.context.has_cgroup = session.cgroup_manager != "disabled";
+    if (session.is_systemd || session.cgroup_manager == "systemd") {
+      session.Settle(skiff::Error(skiff::Code::kInvalid,
+                                  "the cgroup manager systemd is not supported: use cgroupfs"));
+      throw CLI::RuntimeError(1);
+    }
+  });
+  AddContainerCommands(&app, &session);
+  AddLifecycleCommands(&app, &session);
+  AddDescribingCommands(&app, &session);
   app.require_subcommand(1);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& error) {
+    return error.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : oci::kRunFailed;
+    return app.exit(error) == 0 ? 0 : 1;
   }
-  return RunContainer(&arguments);
+  return session.status;
 }

@@ -115,6 +115,44 @@ class OciRunTest : public testing::Test {
     finished.code = sys::WaitPidfd(process.pidfd.get(), true).value()->ShellCode();
     return finished;
   }
+  void WriteConfig() {
+    sys::WriteFile(AT_FDCWD, bundle_.path() + "/config.json", config_.dump()).value();
+  }
+  Finished Command(const std::vector<std::string>& arguments) {
+    sys::Pipe pipe = sys::MakePipe().value();
+    sys::SpawnSpec spec;
+    spec.path = SKIFF_OCI;
+    spec.arguments = {"skiff-oci", "--root", StateRoot()};
+    spec.arguments.insert(spec.arguments.end(), arguments.begin(), arguments.end());
+    UniqueFd null = sys::Open(AT_FDCWD, "/dev/null", O_RDWR).value();
+    // What stays behind keeps its streams: only a file does not wait for its end.
+    std::string file = bundle_.path() + "/output";
+    UniqueFd output =
+        sys::Open(AT_FDCWD, file, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600).value();
+    spec.fds = {null.get(), output.get(), output.get()};
+    sys::Process process = sys::Spawn(spec).value();
+    Finished finished;
+    finished.code = sys::WaitPidfd(process.pidfd.get(), true).value()->ShellCode();
+    finished.output = sys::ReadFile(AT_FDCWD, file).value();
+    return finished;
+  }
+  std::string Status() { return json::parse(Command({"state", id_}).output)["status"]; }
+  // A detached container that runs `script`.
+  void Begin(const std::string& script) {
+    config_["process"]["args"] = {"/bin/busybox", "sh", "-c", "busybox " + script};
+    WriteConfig();
+    ASSERT_EQ(Command({"run", "--detach", "-b", bundle_.path(), id_}).output, "");
+  }
+  // The host's side of the container's /shared.
+  std::string SharedDirectory() {
+    std::string directory = bundle_.path() + "/shared";
+    sys::MakeDirectories(directory, 0755).value();
+    config_["mounts"].push_back({{"destination", "/shared"},
+                                 {"type", "bind"},
+                                 {"source", directory},
+                                 {"options", {"bind"}}});
+    return directory;
+  }
   Finished Script(const std::string& script, const std::vector<std::string>& flags = {}) {
     config_["process"]["args"] = {"/bin/busybox", "sh", "-c", script};
     return Run(flags);
@@ -274,7 +312,10 @@ TEST_F(OciRunTest, LimitsHoldInTheCgroup) {
 TEST_F(OciRunTest, OwnCgroupIsAllThatIsSeen) {
   for (bool has_namespace : {false, true}) {
     if (has_namespace) config_["linux"]["namespaces"].push_back({{"type", "cgroup"}});
-    Finished finished = Script("cat /sys/fs/cgroup/cgroup.procs; touch /sys/fs/cgroup/x");
+    // A host with cgroup v1 shows a directory for each hierarchy.
+    bool is_hybrid = host_->Directories("x").size() > 1;
+    std::string group = is_hybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup";
+    Finished finished = Script("cat " + group + "/cgroup.procs; touch " + group + "/x");
     EXPECT_THAT(finished.output, HasSubstr("1\n")) << has_namespace;
     EXPECT_THAT(finished.output, HasSubstr("Read-only file system"));
   }
@@ -337,17 +378,143 @@ TEST_F(OciRunTest, SignalsArePassedOnAndTheIdIsTakenMeanwhile) {
   EXPECT_EQ(sys::WaitPidfd(process.pidfd.get(), true).value()->ShellCode(), 5);
 }
 
-TEST_F(OciRunTest, AForeignCgroupIsNotTakenOver) {
-  std::vector<std::string> warnings;
-  std::string path = "skiff-test-foreign-" + RandomHex(4);
-  Cgroup foreign = host_->Create(path, {}, &warnings).value();
-  config_["linux"]["cgroupsPath"] = "/" + path;
-  Finished finished = Script("true");
-  EXPECT_EQ(finished.code, 1);
-  EXPECT_THAT(finished.output, HasSubstr("linux.cgroupsPath: "));
-  EXPECT_THAT(finished.output, HasSubstr("exists already"));
-  EXPECT_TRUE(sys::Exists(AT_FDCWD, host_->Directories(path)[0]));
-  EXPECT_TRUE(host_->Remove(path).ok());
+TEST_F(OciRunTest, ACgroupWithProcessesIsNotTakenOver) {
+  config_["linux"]["cgroupsPath"] = "/skiff-oci-" + id_;
+  Begin("sleep 1000");
+  Finished second = Command({"run", "-b", bundle_.path(), id_ + "-second"});
+  EXPECT_EQ(second.code, 1);
+  EXPECT_THAT(second.output, HasSubstr("linux.cgroupsPath: "));
+  EXPECT_THAT(second.output, HasSubstr("holds processes already"));
+  EXPECT_EQ(Status(), "running");
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+}
+
+TEST_F(OciRunTest, LifeFromCreateToDelete) {
+  std::string mark = SharedDirectory() + "/mark";
+  config_["process"]["args"] = {"/bin/busybox", "sh", "-c",
+                                "echo ran > /shared/mark; busybox sleep 1000"};
+  WriteConfig();
+  EXPECT_EQ(Command({"create", "-b", bundle_.path(), id_}).output, "");
+  EXPECT_EQ(Status(), "created");
+  EXPECT_FALSE(sys::Exists(AT_FDCWD, mark));
+  EXPECT_THAT(Command({"resume", id_}).output, HasSubstr("is created, not paused"));
+  EXPECT_EQ(Command({"start", id_}).output, "");
+  EXPECT_EQ(Status(), "running");
+  EXPECT_THAT(Command({"start", id_}).output, HasSubstr("is running, not created"));
+  EXPECT_EQ(Command({"pause", id_}).code, 0);
+  EXPECT_EQ(Status(), "paused");
+  EXPECT_THAT(Command({"exec", id_, "/bin/busybox", "true"}).output, HasSubstr("is paused"));
+  EXPECT_EQ(Command({"resume", id_}).code, 0);
+  EXPECT_EQ(Status(), "running");
+  EXPECT_EQ(Command({"list", "-q"}).output, id_ + "\n");
+  EXPECT_THAT(Command({"delete", id_}).output, HasSubstr("is running: cannot delete"));
+  UniqueFd process = sys::OpenPidfd(json::parse(Command({"state", id_}).output)["pid"]).value();
+  EXPECT_EQ(Command({"kill", id_, "KILL"}).code, 0);
+  EXPECT_TRUE(sys::PollReadable(process.get(), std::chrono::seconds(30)).value());
+  EXPECT_EQ(Status(), "stopped");
+  EXPECT_THAT(Command({"kill", id_}).output, HasSubstr("container not running"));
+  EXPECT_EQ(Command({"delete", id_}).output, "");
+  EXPECT_THAT(Command({"delete", id_}).output, HasSubstr("does not exist"));
+}
+
+TEST_F(OciRunTest, CreateTellsOfAMissingProgramAndLeavesNothing) {
+  config_["process"]["args"] = {"nonesuch"};
+  WriteConfig();
+  Finished created = Command({"create", "-b", bundle_.path(), id_});
+  EXPECT_EQ(created.code, 127);
+  EXPECT_EQ(created.output, "skiff-oci: exec nonesuch: executable file not found in $PATH\n");
+  EXPECT_THAT(Command({"state", id_}).output, HasSubstr("does not exist"));
+}
+
+TEST_F(OciRunTest, DeletingACreatedContainerNeedsNoForce) {
+  config_["process"]["args"] = {"/bin/busybox", "true"};
+  WriteConfig();
+  ASSERT_EQ(Command({"create", "-b", bundle_.path(), id_}).code, 0);
+  EXPECT_EQ(Command({"delete", id_}).output, "");
+}
+
+TEST_F(OciRunTest, ExecRunsInsideWithNothingOfTheCaller) {
+  Begin("sleep 1000");
+  Finished inside = Command({"exec", "--env", "A=b", "--user", "7:8", "--cwd", "/tmp", id_,
+                             "/bin/busybox", "sh", "-c",
+                             "echo $A $(busybox id -u):$(busybox id -g) $(busybox pwd) $(busybox "
+                             "hostname); busybox ls /proc/self/fd | busybox wc -l; exit 5"});
+  // ls has its three streams and the directory.
+  EXPECT_EQ(inside.output, "b 7:8 /tmp bundle\n4\n");
+  EXPECT_EQ(inside.code, 5);
+  EXPECT_THAT(Command({"exec", id_, "/bin/busybox", "cat", "/proc/self/status"}).output,
+              HasSubstr("CapInh:\t0000000000000000"));
+  EXPECT_EQ(Command({"exec", id_, "/nonesuch"}).code, 127);
+  EXPECT_THAT(Command({"exec", "--cgroup", "../x", id_, "/bin/busybox", "true"}).output,
+              HasSubstr(".. is not a sub cgroup path"));
+  // CVE-2024-21626: no directory of the host is reached through a descriptor left open.
+  EXPECT_NE(Command({"exec", "--cwd", "/proc/self/fd/7", id_, "/bin/busybox", "pwd"}).code, 0);
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+}
+
+TEST_F(OciRunTest, HooksAreToldTheStateInTheirOrder) {
+  std::string order = SharedDirectory() + "/order";
+  auto hook = [&](const std::string& name, const std::string& file) -> json {
+    std::string script = "echo " + name + " $(grep -o '\"status\": \"[a-z]*\"') >> " + file;
+    return {{{"path", "/bin/sh"}, {"args", {"sh", "-c", script}}}};
+  };
+  json start = {{{"path", "/bin/busybox"},
+                 {"args", {"busybox", "sh", "-c", "echo startContainer >> /shared/order"}}}};
+  config_["hooks"] = {{"prestart", hook("prestart", order)},
+                      {"createRuntime", hook("createRuntime", order)},
+                      {"createContainer", hook("createContainer", order)},
+                      {"startContainer", start},
+                      {"poststart", hook("poststart", order)},
+                      {"poststop", hook("poststop", order)}};
+  EXPECT_EQ(Script("true").output, "");
+  EXPECT_EQ(sys::ReadFile(AT_FDCWD, order).value(),
+            "prestart \"status\": \"creating\"\ncreateRuntime \"status\": \"creating\"\n"
+            "createContainer \"status\": \"creating\"\nstartContainer\n"
+            "poststart \"status\": \"running\"\npoststop \"status\": \"stopped\"\n");
+}
+
+TEST_F(OciRunTest, AHookThatFailsOrTakesTooLongEndsTheStart) {
+  config_["hooks"]["createRuntime"] = {{{"path", "/bin/false"}}};
+  Finished failed = Script("true");
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_THAT(failed.output,
+              HasSubstr("error running hook createRuntime[0] /bin/false: exit status 1"));
+  config_["hooks"]["createRuntime"] = {
+      {{"path", "/bin/sleep"}, {"args", {"sleep", "1000"}}, {"timeout", 1}}};
+  EXPECT_THAT(Script("true").output, HasSubstr("took longer than its timeout of 1 s"));
+}
+
+TEST_F(OciRunTest, UserNamespaceMapsIdsAndBindsDevices) {
+  config_["linux"]["namespaces"].push_back({{"type", "user"}});
+  json mapping = {{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}};
+  config_["linux"]["uidMappings"] = config_["linux"]["gidMappings"] = mapping;
+  Finished finished = Script("busybox cat /proc/self/uid_map; echo x > /dev/null && busybox id -u");
+  EXPECT_THAT(finished.output, ContainsRegex("0 +100000 +65536\n0\n"));
+  EXPECT_EQ(finished.code, 0);
+}
+
+TEST_F(OciRunTest, ATerminalIsTheContainersOwn) {
+  config_["process"]["terminal"] = true;
+  config_["process"]["consoleSize"] = {{"height", 33}, {"width", 77}};
+  Finished finished = Script("busybox tty; busybox stty size; busybox test -c /dev/console");
+  EXPECT_EQ(finished.output, "/dev/pts/0\r\n33 77\r\n");
+  EXPECT_EQ(finished.code, 0);
+  EXPECT_THAT(Command({"run", "--detach", "-b", bundle_.path(), id_}).output,
+              HasSubstr("use --console-socket"));
+}
+
+// CVE-2019-5736: what a container executes may turn out to be this very program. It has to come
+// from a mount that nobody can write.
+TEST_F(OciRunTest, TheProgramItselfCannotBeWrittenFromInside) {
+  config_["process"]["args"] = {"/proc/self/exe", "features"};
+  Finished itself = Run();
+  EXPECT_THAT(itself.output, HasSubstr("ociVersionMax")) << "the program did run inside";
+  // While it runs its own file is a read-only mount: seen from outside by its process.
+  config_["process"]["args"] = {"/bin/busybox", "true"};
+  config_["hooks"]["createRuntime"] = {
+      {{"path", "/bin/sh"},
+       {"args", {"sh", "-c", "exec 3>>/proc/$PPID/exe && echo writable; true"}}}};
+  EXPECT_THAT(Run().output, Not(HasSubstr("writable")));
 }
 
 }  // namespace

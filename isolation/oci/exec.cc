@@ -1,0 +1,250 @@
+#include "isolation/oci/exec.h"
+
+#include <fcntl.h>
+
+#include <utility>
+
+#include "isolation/base/text.h"
+#include "isolation/cgroup.h"
+#include "isolation/launch.h"
+#include "isolation/oci/config.h"
+#include "isolation/oci/console.h"
+#include "isolation/oci/container.h"
+#include "isolation/oci/limits.h"
+#include "isolation/oci/seccomp.h"
+#include "isolation/oci/state.h"
+#include "isolation/sys/file.h"
+#include "isolation/sys/namespace_types.h"
+#include "isolation/sys/process.h"
+#include "isolation/sys/socket.h"
+
+namespace skiff::isolation::oci {
+namespace {
+
+constexpr std::pair<const char*, int> kNamespaces[] = {
+    {"user", sys::kUserNamespace},    {"mnt", sys::kMountNamespace}, {"pid", sys::kPidNamespace},
+    {"net", sys::kNetworkNamespace},  {"ipc", sys::kIpcNamespace},   {"uts", sys::kUtsNamespace},
+    {"cgroup", sys::kCgroupNamespace}};
+
+// "1000", "1000:100".
+Result<> SetUser(const std::string& text, Process* process) {
+  if (text.empty()) return {};
+  constexpr uint64_t kMaxId = UINT32_MAX - 1;
+  std::vector<std::string_view> parts = Split(text, ':');
+  std::optional<uint64_t> uid = ParseUint(parts[0], kMaxId);
+  std::optional<uint64_t> gid = parts.size() > 1 ? ParseUint(parts[1], kMaxId) : process->gid;
+  if (!uid || !gid || parts.size() > 2)
+    return Error(Code::kInvalid, "--user '" + text + "' is not of the form UID[:GID]");
+  process->uid = static_cast<uint32_t>(*uid);
+  process->gid = static_cast<uint32_t>(*gid);
+  process->additional_gids.clear();
+  return {};
+}
+
+void SetVariable(const std::string& entry, std::vector<std::string>* environment) {
+  std::string prefix = entry.substr(0, entry.find('=') + 1);
+  std::erase_if(*environment, [&](const std::string& old) { return old.rfind(prefix, 0) == 0; });
+  environment->push_back(entry);
+}
+
+class Executor {
+ public:
+  Executor(const ExecOptions& options, int* failure_code)
+      : options_(options), failure_code_(failure_code) {}
+  Result<int> Run();
+
+ private:
+  Result<> FindContainer();
+  Result<> MakeProcess();
+  Result<> AddCapabilities();
+  Result<> OpenNamespaces();
+  Result<> OpenCgroup();
+  Result<> ConnectConsole();
+  Result<int> Start();
+
+  const ExecOptions& options_;
+  int* failure_code_;
+  State state_;
+  Config config_;
+  Process process_;
+  ContainerSpec spec_;
+  UniqueFd container_;  // its first process
+  UniqueFd root_;
+  std::vector<UniqueFd> namespaces_;
+  std::optional<Cgroup> cgroup_;
+  SeccompProgram seccomp_;
+  UniqueFd console_;
+  UniqueFd console_reader_;
+};
+
+Result<> Executor::FindContainer() {
+  StateDirectory directory = TRY(StateDirectory::Open(options_.context.root, options_.id));
+  state_ = TRY(directory.Load());
+  bool is_fit = state_.status == "running" || state_.status == "created";
+  if (!is_fit) {
+    return Error(Code::kConflict, "container '" + options_.id + "' is " + state_.status +
+                                      ": cannot exec in a container that is not running");
+  }
+  std::string text = TRY(directory.LoadConfig());
+  config_ = TRY(ParseConfig(text));
+  container_ = OpenContainerProcess(state_);
+  if (!container_.valid())
+    return Error(Code::kConflict, "container '" + options_.id + "' has ended");
+  return {};
+}
+
+Result<> Executor::AddCapabilities() {
+  for (const std::string& name : options_.capabilities) {
+    std::optional<int> number = CapabilityByName(name);
+    if (!number) {
+      options_.context.warn("--cap: unknown capability '" + name + "'");
+      continue;
+    }
+    CapabilityMask bit = CapabilityMask{1} << *number;
+    CapabilitySets& sets = process_.capabilities;
+    sets.bounding |= bit;
+    sets.permitted |= bit;
+    sets.effective |= bit;
+  }
+  return {};
+}
+
+Result<> Executor::MakeProcess() {
+  if (!options_.process_file.empty()) {
+    std::string text = TRY(sys::ReadFile(AT_FDCWD, options_.process_file, kMaxConfigFile));
+    std::vector<std::string> warnings;
+    process_ = TRY(ParseProcessFile(text, &warnings).Context(options_.process_file));
+    for (const std::string& warning : warnings) options_.context.warn(warning);
+  } else {
+    process_ = config_.process;
+    process_.has_terminal = options_.has_terminal;
+    process_.no_new_privileges = options_.no_new_privileges;
+    process_.arguments = options_.arguments;
+    if (process_.arguments.empty()) return Error(Code::kInvalid, "no command is given");
+  }
+  process_.has_terminal = process_.has_terminal || options_.has_terminal;
+  for (const std::string& entry : options_.environment) {
+    if (entry.find('=') == std::string::npos || entry[0] == '=')
+      return Error(Code::kInvalid, "--env '" + entry + "' is not of the form NAME=value");
+    SetVariable(entry, &process_.environment);
+  }
+  if (!options_.working_directory.empty()) process_.working_directory = options_.working_directory;
+  if (process_.working_directory.empty() || process_.working_directory[0] != '/')
+    return Error(Code::kInvalid, "--cwd '" + process_.working_directory + "' is not absolute");
+  TRY(SetUser(options_.user, &process_));
+  TRY(AddCapabilities());
+  // Nothing a later execve could inherit (CVE-2022-29162), unless ambient ones are asked for.
+  if (options_.process_file.empty() && process_.capabilities.ambient == 0)
+    process_.capabilities.inheritable = 0;
+  PlanProcess(process_, &spec_);
+  return {};
+}
+
+// Only those that differ from this process's own. The descriptors are those of the process that
+// `container_` names: it is still there afterwards.
+Result<> Executor::OpenNamespaces() {
+  std::string process = "/proc/" + std::to_string(state_.pid);
+  NamespaceSpec& namespaces = spec_.namespaces;
+  namespaces.new_pid = namespaces.new_mount = namespaces.new_uts = namespaces.new_ipc =
+      namespaces.new_cgroup = false;
+  for (const auto& [name, type] : kNamespaces) {
+    UniqueFd theirs = TRY(sys::Open(AT_FDCWD, process + "/ns/" + name, O_RDONLY));
+    UniqueFd ours = TRY(sys::OpenOwnNamespace(name));
+    struct stat their_info = TRY(sys::StatFd(theirs.get()));
+    struct stat our_info = TRY(sys::StatFd(ours.get()));
+    if (their_info.st_ino == our_info.st_ino) continue;
+    namespaces.joins.push_back({theirs.get(), type});
+    namespaces_.push_back(std::move(theirs));
+  }
+  root_ = TRY(sys::Open(AT_FDCWD, process + "/root", O_PATH | O_DIRECTORY));
+  bool has_ended = TRY(sys::PollReadable(container_.get(), std::chrono::milliseconds(0)));
+  if (has_ended) return Error(Code::kConflict, "container '" + options_.id + "' has ended");
+  return {};
+}
+
+Result<> Executor::OpenCgroup() {
+  if (state_.cgroup_path.empty()) return {};
+  CgroupHost host = TRY(CgroupHost::Discover());
+  std::string path = state_.cgroup_path;
+  for (std::string_view part : Split(options_.cgroup, '/')) {
+    if (part == "..")
+      return Error(Code::kInvalid, "--cgroup: " + options_.cgroup + " .. is not a sub cgroup path");
+    if (!part.empty() && part != ".") path.append("/").append(part);
+  }
+  Result<Cgroup> group = host.Open(path);
+  if (!group.ok()) return std::move(group).error().Context("--cgroup: adding pid to cgroup");
+  cgroup_ = std::move(group).value();
+  return {};
+}
+
+Result<> Executor::ConnectConsole() {
+  if (!process_.has_terminal) return {};
+  if (!options_.console_socket.empty()) {
+    console_ = TRY(sys::ConnectUnix(options_.console_socket).Context("--console-socket"));
+  } else if (!options_.is_detached) {
+    sys::SocketPair pair = TRY(sys::MakeSocketPair());
+    console_ = std::move(pair.theirs);
+    console_reader_ = std::move(pair.ours);
+  } else {
+    return Error(Code::kInvalid, "--tty: use --console-socket with a detached terminal");
+  }
+  spec_.console_socket = console_.get();
+  return {};
+}
+
+Result<int> Executor::Start() {
+  UniqueFd signals;
+  if (!options_.is_detached) signals = TRY(HoldSignals());
+  // Before anything of it is inside: the child is a copy of this process.
+  TRY(sys::SetNonDumpable());
+  LaunchFailure failure;
+  Result<Launched> launched = Launch(spec_, cgroup_ ? &*cgroup_ : nullptr, &failure);
+  if (!launched.ok()) {
+    if (failure.step == LaunchStep::kExec) *failure_code_ = failure.ExitCode();
+    return std::move(launched).error();
+  }
+  sys::Process process = std::move(launched.value().process);
+  Result<> noted = WritePidFile(options_.pid_file, process.pid);
+  if (!noted.ok()) {
+    sys::SignalPidfd(process.pidfd.get(), SIGKILL).Ignore();
+    [[maybe_unused]] auto reaped = sys::WaitPidfd(process.pidfd.get(), true);
+    return std::move(noted).error();
+  }
+  if (options_.is_detached) return 0;
+  UniqueFd master;
+  if (console_reader_.valid()) {
+    console_.Reset();
+    master = TRY(sys::ReceiveDescriptor(console_reader_.get()).Context("terminal"));
+  }
+  return Attend(process, signals.get(), master.get());
+}
+
+Result<int> Executor::Run() {
+  *failure_code_ = 255;  // as runc and crun, so that it is told from the program's own
+  TRY(FindContainer());
+  TRY(MakeProcess());
+  TRY(OpenNamespaces());
+  TRY(OpenCgroup());
+  TRY(ConnectConsole());
+  SetHome(root_.get(), &spec_);
+  TRY(LimitCapabilities(&spec_, options_.context));
+  if (config_.seccomp) {
+    seccomp_ = TRY(
+        LoadSeccomp(*config_.seccomp, options_.context.root + "/.cache").Context("linux.seccomp"));
+    spec_.seccomp = &seccomp_;
+    spec_.seccomp_flags = config_.seccomp->flags;
+  }
+  for (int stream = 0; stream < 3; ++stream) spec_.standard_fds[stream] = stream;
+  PassListeners(options_.preserved_descriptors, &spec_);
+  spec_.dies_with_caller = !options_.is_detached;
+  spec_.new_keyring = false;
+  return Start();
+}
+
+}  // namespace
+
+Result<int> Exec(const ExecOptions& options, int* failure_code) {
+  return Executor(options, failure_code).Run();
+}
+
+}  // namespace skiff::isolation::oci

@@ -1,0 +1,37 @@
+// `exec`: one more process in a running container, in its namespaces and its cgroup.
+//
+// This process cannot be traced or read by what is inside from before it enters (CVE-2016-9962),
+// and the process has what config.json or --process grants and nothing inherited.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "isolation/base/result.h"
+#include "isolation/oci/run.h"
+
+namespace skiff::isolation::oci {
+
+struct ExecOptions {
+  CommandContext context;
+  std::string id;
+  std::string process_file;            // "": the container's own process, changed by what follows
+  std::vector<std::string> arguments;  // argv
+  std::vector<std::string> environment;
+  std::vector<std::string> capabilities;  // added
+  std::string user;                       // UID[:GID]
+  std::string working_directory;          // "": the container's
+  std::string cgroup;                     // a group below the container's
+  std::string pid_file;
+  std::string console_socket;
+  unsigned preserved_descriptors = 0;
+  bool has_terminal = false;
+  bool no_new_privileges = false;
+  bool is_detached = false;
+};
+
+// As Run.
+Result<int> Exec(const ExecOptions& options, int* failure_code);
+
+}  // namespace skiff::isolation::oci

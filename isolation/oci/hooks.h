@@ -1,0 +1,24 @@
+// The hooks of config.json: programs told the container's state on their standard input. Blocks
+// until each has ended, in their order.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "isolation/base/result.h"
+#include "isolation/oci/config.h"
+
+namespace skiff::isolation::oci {
+
+// Where a hook runs: in the caller's namespaces, or in those of the process `pidfd` (borrowed).
+struct HookPlace {
+  int pidfd = -1;
+  int namespace_types = 0;  // CLONE_NEW*
+};
+
+// The first that fails, cannot be started or takes longer than its timeout (it is killed then) ends
+// the list: "createRuntime hook 2 /bin/x: exit status 1".
+Result<> RunHooks(const std::vector<Hook>& hooks, const std::string& name, const std::string& state,
+                  const HookPlace& place = {});
+
+}  // namespace skiff::isolation::oci

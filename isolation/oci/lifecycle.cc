@@ -1,0 +1,253 @@
+#include "isolation/oci/lifecycle.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+
+#include "isolation/base/clock.h"
+#include "isolation/base/text.h"
+#include "isolation/cgroup.h"
+#include "isolation/launch.h"
+#include "isolation/limits.h"
+#include "isolation/oci/container.h"
+#include "isolation/oci/hooks.h"
+#include "isolation/sys/file.h"
+#include "isolation/sys/namespace_types.h"
+#include "isolation/sys/process.h"
+#include "isolation/sys/socket.h"
+
+namespace skiff::isolation::oci {
+namespace {
+
+Error WrongStatus(const State& state, const std::string& wanted) {
+  return Error(Code::kConflict,
+               "container '" + state.id + "' is " + state.status + ", not " + wanted);
+}
+
+Result<Config> LoadedConfig(const StateDirectory& directory) {
+  std::string text = TRY(directory.LoadConfig());
+  return ParseConfig(text);
+}
+
+// Opens the gate and waits until the program runs.
+Result<> OpenGate(const StateDirectory& directory, const Config& config) {
+  UniqueFd gate = TRY(sys::ConnectUnix(directory.claimed_gate_path()));
+  sys::Unlink(AT_FDCWD, directory.claimed_gate_path()).Ignore();
+  bool is_answered = TRY(sys::PollReadable(gate.get(), kLaunchTimeout));
+  if (!is_answered) return Error(Code::kTimeout, "the container's program did not start in 30 s");
+  GateFailure failure;
+  Result<size_t> size = sys::Read(gate.get(), &failure, sizeof(failure));
+  if (!size.ok() || size.value() < sizeof(failure)) return {};
+  auto step = static_cast<LaunchStep>(std::clamp(failure.step, 0, kLaunchStepCount - 1));
+  std::string what(LaunchStepName(step));
+  if (step == LaunchStep::kExec) what += " " + config.process.arguments.front();
+  return Error::FromErrno(failure.error_number, what);
+}
+
+Result<> KillGroup(const std::string& path, int signal) {
+  CgroupHost host = TRY(CgroupHost::Discover());
+  std::string text =
+      TRY(sys::ReadFile(AT_FDCWD, host.unified_mount() + "/" + path + "/cgroup.procs"));
+  for (std::string_view line : Split(TrimSpace(text), '\n')) {
+    std::optional<uint64_t> pid = ParseUint(line, INT32_MAX);
+    if (!pid || *pid == 0) continue;
+    Result<UniqueFd> pidfd = sys::OpenPidfd(static_cast<pid_t>(*pid));
+    if (pidfd.ok()) sys::SignalPidfd(pidfd.value().get(), signal).Ignore();
+  }
+  return {};
+}
+
+// A frozen process dies of SIGKILL only with cgroup v2's freezer, which is the one used here.
+Result<> EndProcess(const State& state) {
+  UniqueFd process = OpenContainerProcess(state);
+  if (!process.valid()) return {};
+  sys::SignalPidfd(process.get(), SIGKILL).Ignore();
+  bool has_ended = TRY(sys::PollReadable(process.get(), kCgroupEmptyTimeout));
+  if (!has_ended)
+    return Error(Code::kTimeout, "process " + std::to_string(state.pid) + " is left after SIGKILL");
+  return {};
+}
+
+constexpr std::array<std::pair<std::string_view, int>, 31> kSignals = {{
+    {"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT},     {"ILL", SIGILL},
+    {"TRAP", SIGTRAP}, {"ABRT", SIGABRT}, {"BUS", SIGBUS},       {"FPE", SIGFPE},
+    {"KILL", SIGKILL}, {"USR1", SIGUSR1}, {"SEGV", SIGSEGV},     {"USR2", SIGUSR2},
+    {"PIPE", SIGPIPE}, {"ALRM", SIGALRM}, {"TERM", SIGTERM},     {"STKFLT", SIGSTKFLT},
+    {"CHLD", SIGCHLD}, {"CONT", SIGCONT}, {"STOP", SIGSTOP},     {"TSTP", SIGTSTP},
+    {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU}, {"URG", SIGURG},       {"XCPU", SIGXCPU},
+    {"XFSZ", SIGXFSZ}, {"PROF", SIGPROF}, {"VTALRM", SIGVTALRM}, {"WINCH", SIGWINCH},
+    {"IO", SIGIO},     {"PWR", SIGPWR},   {"SYS", SIGSYS},
+}};
+
+Result<> RunStartHooks(const Config& config, const State& state) {
+  if (config.hooks.start_container.empty()) return {};
+  UniqueFd process = OpenContainerProcess(state);
+  if (!process.valid()) return WrongStatus(state, "created");
+  constexpr int kTypes =
+      sys::kMountNamespace | sys::kNetworkNamespace | sys::kUtsNamespace | sys::kIpcNamespace;
+  int user = config.namespaces.contains(NamespaceType::kUser) ? sys::kUserNamespace : 0;
+  return RunHooks(config.hooks.start_container, "startContainer", EncodePublicState(state),
+                  {process.get(), kTypes | user});
+}
+
+}  // namespace
+
+Result<State> FindContainer(const CommandContext& context, const std::string& id) {
+  StateDirectory directory = TRY(StateDirectory::Open(context.root, id));
+  return directory.Load();
+}
+
+Result<std::vector<State>> FindContainers(const CommandContext& context) {
+  std::vector<std::string> ids = TRY(ListContainers(context.root));
+  std::vector<State> states;
+  for (const std::string& id : ids) {
+    Result<State> state = FindContainer(context, id);
+    if (state.ok()) states.push_back(std::move(state).value());
+    // One that has just been deleted is no longer to be listed.
+    else if (state.error().code() != Code::kNotFound)
+      context.warn(state.error().message());
+  }
+  return states;
+}
+
+Result<> StartContainer(const CommandContext& context, const std::string& id) {
+  StateDirectory directory = TRY(StateDirectory::Open(context.root, id));
+  State state = TRY(directory.Load());
+  if (state.status != "created") return WrongStatus(state, "created");
+  Config config = TRY(LoadedConfig(directory));
+  bool is_ours = TRY(directory.ClaimGate());
+  if (!is_ours) return Error(Code::kConflict, "container '" + id + "' is being started already");
+  auto start = [&]() -> Result<> {
+    TRY(RunStartHooks(config, state));
+    return OpenGate(directory, config);
+  };
+  Result<> started = start();
+  if (!started.ok()) {
+    Result<> ended = EndProcess(state);
+    if (!ended.ok()) context.warn(ended.error().message());
+    return started;
+  }
+  state.status = "running";
+  RunPoststart(context, config, state);
+  return {};
+}
+
+Result<int> ParseSignal(const std::string& text) {
+  constexpr uint64_t kLastSignal = 64;
+  std::optional<uint64_t> number = ParseUint(text, kLastSignal);
+  if (number) return static_cast<int>(*number);
+  std::string name = text;
+  for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  if (name.rfind("SIG", 0) == 0) name.erase(0, 3);
+  for (const auto& [known, signal] : kSignals) {
+    if (known == name) return signal;
+  }
+  if (name.rfind("RTMIN+", 0) == 0) {
+    std::optional<uint64_t> offset = ParseUint(std::string_view(name).substr(6), 30);
+    if (offset) return SIGRTMIN + static_cast<int>(*offset);
+  }
+  return Error(Code::kInvalid, "signal '" + text + "' is unknown");
+}
+
+Result<> KillContainer(const CommandContext& context, const std::string& id, int signal,
+                       bool is_for_all) {
+  State state = TRY(FindContainer(context, id));
+  if (is_for_all && !state.cgroup_path.empty()) return KillGroup(state.cgroup_path, signal);
+  UniqueFd process = OpenContainerProcess(state);
+  if (!process.valid())
+    return Error(Code::kConflict, "container '" + id + "' is stopped: container not running");
+  return sys::SignalPidfd(process.get(), signal);
+}
+
+Result<> DeleteContainer(const CommandContext& context, const std::string& id, bool is_forced) {
+  TRY(CheckContainerId(id));
+  Result<StateDirectory> found = StateDirectory::Open(context.root, id);
+  if (!found.ok() && is_forced && found.error().code() == Code::kNotFound) return {};
+  StateDirectory directory = TRY(std::move(found));
+  Result<State> loaded = directory.Load();
+  if (!loaded.ok() && is_forced) return directory.Remove();
+  State state = TRY(std::move(loaded));
+  bool is_deletable = state.status == "stopped" || state.status == "created";
+  if (!is_deletable && !is_forced)
+    return Error(Code::kConflict, "container '" + id + "' is " + state.status +
+                                      ": cannot delete container that is not stopped");
+  Result<> first = EndProcess(state);
+  if (!state.cgroup_path.empty()) {
+    Result<CgroupHost> host = CgroupHost::Discover();
+    Result<> removed =
+        host.ok() ? host.value().Remove(state.cgroup_path) : Result<>(std::move(host).error());
+    if (first.ok()) first = std::move(removed);
+  }
+  Result<Config> config = LoadedConfig(directory);
+  if (!first.ok()) return first;  // the state stays, so that it can be tried again
+  TRY(directory.Remove());
+  state.status = "stopped";
+  state.pid = 0;
+  if (config.ok()) RunPoststop(context, config.value(), state);
+  return {};
+}
+
+Result<> FreezeContainer(const CommandContext& context, const std::string& id, bool is_frozen) {
+  State state = TRY(FindContainer(context, id));
+  std::string wanted = is_frozen ? "running" : "paused";
+  bool is_right = state.status == wanted || (is_frozen && state.status == "created");
+  if (!is_right) return WrongStatus(state, wanted);
+  if (state.cgroup_path.empty())
+    return Error(Code::kInvalid, "container '" + id + "' has no cgroup: it cannot be paused");
+  CgroupHost host = TRY(CgroupHost::Discover());
+  std::string group = host.unified_mount() + "/" + state.cgroup_path;
+  TRY(sys::WriteControl(AT_FDCWD, group + "/cgroup.freeze", is_frozen ? "1" : "0"));
+  std::string wanted_line = is_frozen ? "frozen 1" : "frozen 0";
+  int64_t deadline = MonotonicNanoseconds() + Nanoseconds(kCgroupEmptyTimeout).count();
+  // The file is ready with POLLPRI when it has changed since it was read.
+  UniqueFd events = TRY(sys::Open(AT_FDCWD, group + "/cgroup.events", O_RDONLY));
+  for (;;) {
+    std::string seen = TRY(sys::ReadAll(events.get(), "cgroup.events"));
+    if (seen.find(wanted_line) != std::string::npos) return {};
+    int64_t left = deadline - MonotonicNanoseconds();
+    if (left <= 0) return Error(Code::kTimeout, "container '" + id + "' does not freeze");
+    TRY(sys::PollPriority(events.get(), std::chrono::milliseconds(left / 1'000'000 + 1)));
+    events = TRY(sys::Open(AT_FDCWD, group + "/cgroup.events", O_RDONLY));
+  }
+}
+
+Result<std::vector<int>> ContainerProcesses(const CommandContext& context, const std::string& id) {
+  State state = TRY(FindContainer(context, id));
+  if (state.cgroup_path.empty())
+    return Error(Code::kInvalid, "container '" + id + "' has no cgroup: its processes are unknown");
+  CgroupHost host = TRY(CgroupHost::Discover());
+  std::vector<int> pids;
+  std::vector<std::string> groups = {host.unified_mount() + "/" + state.cgroup_path};
+  while (!groups.empty()) {
+    std::string group = std::move(groups.back());
+    groups.pop_back();
+    std::string text = TRY(sys::ReadFile(AT_FDCWD, group + "/cgroup.procs"));
+    for (std::string_view line : Split(TrimSpace(text), '\n')) {
+      std::optional<uint64_t> pid = ParseUint(line, INT32_MAX);
+      if (pid && *pid != 0) pids.push_back(static_cast<int>(*pid));
+    }
+    std::vector<std::string> names = TRY(sys::ListDirectory(AT_FDCWD, group));
+    for (const std::string& name : names) {
+      Result<struct stat> info = sys::Stat(AT_FDCWD, group + "/" + name);
+      if (info.ok() && S_ISDIR(info.value().st_mode)) groups.push_back(group + "/" + name);
+    }
+  }
+  std::sort(pids.begin(), pids.end());
+  return pids;
+}
+
+void RunPoststart(const CommandContext& context, const Config& config, const State& state) {
+  if (config.hooks.poststart.empty()) return;
+  Result<> run = RunHooks(config.hooks.poststart, "poststart", EncodePublicState(state));
+  if (!run.ok()) context.warn(run.error().message());
+}
+
+void RunPoststop(const CommandContext& context, const Config& config, const State& state) {
+  for (const Hook& hook : config.hooks.poststop) {
+    Result<> run = RunHooks({hook}, "poststop", EncodePublicState(state));
+    if (!run.ok()) context.warn(run.error().message());
+  }
+}
+
+}  // namespace skiff::isolation::oci

@@ -1,0 +1,33 @@
+// The commands of skiff-oci: each adds itself to the parser, and its callback carries it out and
+// leaves the exit status in Session::status.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <string_view>
+
+#include "isolation/base/result.h"
+#include "isolation/oci/run.h"
+#include "tools/skiff-oci/log.h"
+
+namespace skiff::oci_tool {
+
+struct Session {
+  isolation::oci::CommandContext context;
+  LogTarget log;
+  std::string log_format = "text";
+  std::string cgroup_manager = "cgroupfs";
+  bool is_debug = false;
+  bool is_systemd = false;
+  int status = 0;
+
+  void Report(std::string_view level, std::string_view message) const;
+  // Reports an error and sets the status.
+  void Settle(const Result<>& result, int failure_status = 1);
+};
+
+void AddContainerCommands(CLI::App* app, Session* session);   // create, run, exec
+void AddLifecycleCommands(CLI::App* app, Session* session);   // start, state, list, ps, kill, ...
+void AddDescribingCommands(CLI::App* app, Session* session);  // spec, features
+
+}  // namespace skiff::oci_tool

@@ -1,0 +1,108 @@
+#include <memory>
+
+#include "isolation/oci/exec.h"
+#include "tools/skiff-oci/commands.h"
+
+namespace skiff::oci_tool {
+namespace {
+
+namespace oci = skiff::isolation::oci;
+
+struct RunArguments {
+  oci::RunOptions options;
+  bool is_detached = false;
+  bool no_pivot = false;
+  bool no_new_keyring = false;
+};
+
+void RunContainer(RunArguments* arguments, oci::RunMode mode, Session* session) {
+  if (arguments->no_pivot) {
+    session->Settle(Error(Code::kInvalid,
+                          "--no-pivot is not supported: it would leave the host's root in reach"));
+    return;
+  }
+  oci::RunOptions& options = arguments->options;
+  options.context = session->context;
+  options.mode = arguments->is_detached ? oci::RunMode::kDetached : mode;
+  options.new_keyring = !arguments->no_new_keyring;
+  int failure_code = oci::kRunFailed;
+  Result<int> code = oci::Run(options, &failure_code);
+  session->status = code.ok() ? code.value() : failure_code;
+  if (!code.ok()) session->Report("error", code.error().message());
+}
+
+CLI::App* AddMaker(CLI::App* app, const std::string& name, const std::string& help,
+                   const std::shared_ptr<RunArguments>& arguments) {
+  CLI::App* command = app->add_subcommand(name, help);
+  oci::RunOptions& options = arguments->options;
+  command->add_option("-b,--bundle", options.bundle, "Directory that holds config.json")
+      ->default_val(".");
+  command->add_option("-f,--config", options.config, "Configuration, from the bundle's directory")
+      ->default_val("config.json");
+  command->add_option("--pid-file", options.pid_file,
+                      "File to write the number of the container's process to");
+  command->add_option("--console-socket", options.console_socket,
+                      "Socket that the terminal's descriptor is sent to");
+  command->add_option("--preserve-fds", options.preserved_descriptors,
+                      "Descriptors from 3 on that the container gets");
+  command->add_flag("--no-pivot", arguments->no_pivot, "Not supported: refused");
+  command->add_flag("--no-new-keyring", arguments->no_new_keyring,
+                    "Keep the caller's session keyring");
+  command->add_option("CONTAINER_ID", options.id, "Name of the container")->required();
+  return command;
+}
+
+void AddExec(CLI::App* app, Session* session) {
+  auto options = std::make_shared<oci::ExecOptions>();
+  auto apparmor = std::make_shared<std::string>();
+  CLI::App* command = app->add_subcommand("exec", "Run a process in a running container");
+  command->add_option("-p,--process", options->process_file, "File with the process as JSON");
+  command->add_option("-c,--cap", options->capabilities, "One more capability (repeatable)")
+      ->allow_extra_args(false);
+  command->add_option("-e,--env", options->environment, "NAME=value (repeatable)")
+      ->allow_extra_args(false);
+  command->add_option("-u,--user", options->user, "UID[:GID]");
+  command->add_option("--cwd", options->working_directory, "Working directory");
+  command->add_option("--cgroup", options->cgroup, "Group below the container's");
+  command->add_option("--apparmor", *apparmor, "Not supported: refused");
+  command->add_option("--pid-file", options->pid_file, "File to write the process's number to");
+  command->add_option("--console-socket", options->console_socket,
+                      "Socket that the terminal's descriptor is sent to");
+  command->add_option("--preserve-fds", options->preserved_descriptors,
+                      "Descriptors from 3 on that the process gets");
+  command->add_flag("-t,--tty", options->has_terminal, "With a terminal");
+  command->add_flag("-d,--detach", options->is_detached, "Do not wait for it");
+  command->add_flag("--no-new-privs", options->no_new_privileges, "Set no_new_privs");
+  command->add_option("CONTAINER_ID", options->id, "Name of the container")->required();
+  command->prefix_command();
+  command->callback([=] {
+    options->context = session->context;
+    options->arguments = command->remaining();
+    if (!options->arguments.empty() && options->arguments[0] == "--")
+      options->arguments.erase(options->arguments.begin());
+    if (!apparmor->empty()) {
+      session->Settle(Error(Code::kInvalid, "--apparmor is not supported"), 255);
+      return;
+    }
+    int failure_code = 255;
+    Result<int> code = oci::Exec(*options, &failure_code);
+    session->status = code.ok() ? code.value() : failure_code;
+    if (!code.ok()) session->Report("error", code.error().message());
+  });
+}
+
+}  // namespace
+
+void AddContainerCommands(CLI::App* app, Session* session) {
+  auto created = std::make_shared<RunArguments>();
+  CLI::App* create = AddMaker(app, "create", "Make a container that waits for start", created);
+  create->callback([=] { RunContainer(created.get(), oci::RunMode::kCreate, session); });
+  auto ran = std::make_shared<RunArguments>();
+  CLI::App* run = AddMaker(app, "run", "Run a container, in the foreground unless detached", ran);
+  run->add_flag("-d,--detach", ran->is_detached, "Do not wait for the container");
+  run->add_flag("--keep", ran->options.keeps_state, "Keep the state of a container that has ended");
+  run->callback([=] { RunContainer(ran.get(), oci::RunMode::kForeground, session); });
+  AddExec(app, session);
+}
+
+}  // namespace skiff::oci_tool

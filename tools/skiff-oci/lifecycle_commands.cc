@@ -1,0 +1,204 @@
+#include <regex.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <iterator>
+#include <memory>
+#include <sstream>
+
+#include "isolation/oci/lifecycle.h"
+#include "isolation/sys/file.h"
+#include "isolation/sys/process.h"
+#include "tools/skiff-oci/commands.h"
+
+namespace skiff::oci_tool {
+namespace {
+
+namespace oci = skiff::isolation::oci;
+
+void Print(const std::string& text) { fwrite(text.data(), 1, text.size(), stdout); }
+
+struct Arguments {
+  std::string id;
+  std::string signal = "TERM";
+  std::string format = "table";
+  std::vector<std::string> extra;
+  bool is_quiet = false;
+  bool is_forced = false;
+  bool is_for_all = false;
+  bool is_regex = false;
+};
+
+CLI::App* Add(CLI::App* app, const char* name, const char* help,
+              const std::shared_ptr<Arguments>& arguments) {
+  CLI::App* command = app->add_subcommand(name, help);
+  command->add_option("CONTAINER_ID", arguments->id, "Name of the container")->required();
+  return command;
+}
+
+Result<> PrintState(const Session& session, const Arguments& arguments) {
+  oci::State state = TRY(oci::FindContainer(session.context, arguments.id));
+  Print(oci::EncodePublicState(state));
+  return {};
+}
+
+std::string Column(const std::string& text, size_t width) {
+  return text.size() < width ? text + std::string(width - text.size(), ' ') : text + " ";
+}
+
+Result<> PrintList(const Session& session, const Arguments& arguments) {
+  std::vector<oci::State> states = TRY(oci::FindContainers(session.context));
+  if (arguments.format == "json" && !arguments.is_quiet) {
+    Print(oci::EncodeStates(states));
+    return {};
+  }
+  auto row = [](const std::string& id, const std::string& pid, const oci::State& state) {
+    return Column(id, 36) + Column(pid, 9) + Column(state.status, 9) + Column(state.bundle, 40) +
+           Column(state.created, 31) + state.owner + "\n";
+  };
+  oci::State titles;
+  titles.status = "STATUS";
+  titles.bundle = "BUNDLE";
+  titles.created = "CREATED";
+  titles.owner = "OWNER";
+  if (!arguments.is_quiet) Print(row("ID", "PID", titles));
+  for (const oci::State& state : states)
+    Print(arguments.is_quiet ? state.id + "\n" : row(state.id, std::to_string(state.pid), state));
+  return {};
+}
+
+std::vector<std::string> Words(const std::string& line) {
+  std::istringstream stream(line);
+  return {std::istream_iterator<std::string>(stream), std::istream_iterator<std::string>()};
+}
+
+Result<std::string> AskPs(const std::vector<std::string>& options) {
+  sys::Pipe output = TRY(sys::MakePipe());
+  sys::SpawnSpec spec;
+  spec.path = "/bin/ps";
+  spec.arguments = {"ps"};
+  spec.arguments.insert(spec.arguments.end(), options.begin(), options.end());
+  spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C"};
+  spec.fds = {STDIN_FILENO, output.write_end.get(), STDERR_FILENO};
+  sys::Process process = TRY(sys::Spawn(spec));
+  output.write_end.Reset();
+  std::string text = TRY(sys::ReadAll(output.read_end.get(), "ps"));
+  std::optional<sys::ExitStatus> status = TRY(sys::WaitPidfd(process.pidfd.get(), true));
+  if (status->ShellCode() != 0)
+    return Error(Code::kInvalid, "ps: exit status " + std::to_string(status->ShellCode()));
+  return text;
+}
+
+// ps(1) knows the columns people want; ours to pick are the lines.
+Result<> PrintTable(const std::vector<int>& pids, const std::vector<std::string>& options) {
+  std::string text = TRY(AskPs(options.empty() ? std::vector<std::string>{"-ef"} : options));
+  std::istringstream lines(text);
+  std::string line;
+  std::getline(lines, line);
+  std::vector<std::string> titles = Words(line);
+  auto title = std::find(titles.begin(), titles.end(), "PID");
+  if (title == titles.end()) return Error(Code::kInvalid, "ps: these options give no PID column");
+  auto column = static_cast<size_t>(title - titles.begin());
+  Print(line + "\n");
+  while (std::getline(lines, line)) {
+    std::vector<std::string> fields = Words(line);
+    int pid = column < fields.size() ? atoi(fields[column].c_str()) : -1;
+    if (std::find(pids.begin(), pids.end(), pid) != pids.end()) Print(line + "\n");
+  }
+  return {};
+}
+
+Result<> PrintProcesses(const Session& session, const Arguments& arguments) {
+  std::vector<int> pids = TRY(oci::ContainerProcesses(session.context, arguments.id));
+  if (arguments.format == "table") return PrintTable(pids, arguments.extra);
+  std::string text = "[";
+  for (int pid : pids) text += (text.size() > 1 ? "," : "") + std::to_string(pid);
+  Print(text + "]\n");
+  return {};
+}
+
+Result<> Kill(const Session& session, const Arguments& arguments) {
+  int signal = TRY(oci::ParseSignal(arguments.signal));
+  return oci::KillContainer(session.context, arguments.id, signal, arguments.is_for_all);
+}
+
+Result<> Delete(const Session& session, const Arguments& arguments) {
+  if (!arguments.is_regex)
+    return oci::DeleteContainer(session.context, arguments.id, arguments.is_forced);
+  regex_t pattern{};
+  if (regcomp(&pattern, arguments.id.c_str(), REG_EXTENDED | REG_NOSUB) != 0)
+    return Error(Code::kInvalid, "--regex: '" + arguments.id + "' is not a regular expression");
+  std::unique_ptr<regex_t, void (*)(regex_t*)> compiled(&pattern, &regfree);
+  std::vector<oci::State> states = TRY(oci::FindContainers(session.context));
+  Result<> first;
+  for (const oci::State& state : states) {
+    if (regexec(compiled.get(), state.id.c_str(), 0, nullptr, 0) != 0) continue;
+    Result<> removed = oci::DeleteContainer(session.context, state.id, arguments.is_forced);
+    if (first.ok()) first = std::move(removed);
+  }
+  return first;
+}
+
+void AddReaders(CLI::App* app, Session* session) {
+  auto state = std::make_shared<Arguments>();
+  Add(app, "state", "Print the state of a container", state)->callback([=] {
+    session->Settle(PrintState(*session, *state));
+  });
+  auto list = std::make_shared<Arguments>();
+  CLI::App* command = app->add_subcommand("list", "List containers");
+  command->add_option("-f,--format", list->format, "table or json")
+      ->check(CLI::IsMember({"table", "json"}));
+  command->add_flag("-q,--quiet", list->is_quiet, "Names only");
+  command->callback([=] { session->Settle(PrintList(*session, *list)); });
+  auto ps = std::make_shared<Arguments>();
+  command = Add(app, "ps", "List the processes of a container", ps);
+  command->add_option("-f,--format", ps->format, "table or json")
+      ->check(CLI::IsMember({"table", "json"}));
+  command->prefix_command();
+  command->callback([=] {
+    ps->extra = command->remaining();
+    session->Settle(PrintProcesses(*session, *ps));
+  });
+}
+
+void AddRefused(CLI::App* app, Session* session, const char* name) {
+  CLI::App* command = app->add_subcommand(name, "Not supported");
+  command->allow_extras();
+  command->callback([=] {
+    session->Settle(Error(Code::kInvalid, std::string(name) + " is not supported by skiff-oci"));
+  });
+}
+
+}  // namespace
+
+void AddLifecycleCommands(CLI::App* app, Session* session) {
+  AddReaders(app, session);
+  auto start = std::make_shared<Arguments>();
+  Add(app, "start", "Start a created container", start)->callback([=] {
+    session->Settle(oci::StartContainer(session->context, start->id));
+  });
+  auto kill = std::make_shared<Arguments>();
+  CLI::App* command = Add(app, "kill", "Send a signal to a container", kill);
+  command->add_option("SIGNAL", kill->signal, "Name or number");
+  command->add_flag("-a,--all", kill->is_for_all, "To all its processes");
+  command->callback([=] { session->Settle(Kill(*session, *kill)); });
+  auto remove = std::make_shared<Arguments>();
+  command = Add(app, "delete", "Remove what is left of a container", remove);
+  command->add_flag("-f,--force", remove->is_forced, "Kill it first when it runs");
+  command->add_flag("--regex", remove->is_regex, "All containers whose names match");
+  command->callback([=] { session->Settle(Delete(*session, *remove)); });
+  auto pause = std::make_shared<Arguments>();
+  Add(app, "pause", "Freeze all processes of a container", pause)->callback([=] {
+    session->Settle(oci::FreezeContainer(session->context, pause->id, true));
+  });
+  auto resume = std::make_shared<Arguments>();
+  Add(app, "resume", "Let a paused container go on", resume)->callback([=] {
+    session->Settle(oci::FreezeContainer(session->context, resume->id, false));
+  });
+  AddRefused(app, session, "checkpoint");
+  AddRefused(app, session, "restore");
+}
+
+}  // namespace skiff::oci_tool
