@@ -73,6 +73,8 @@ Result<> Agent::Run() {
 Result<> Agent::Loop() {
   loop_ = TRY(sys::EventLoop::Create());
   own_thread_ = std::this_thread::get_id();
+  pulls_ = std::make_unique<ImagePulls>(*loop_, settings_.roots.data,
+                                        [this](const TaskId& id) { dirty_.insert(id); });
   loop_->Read(wake_fd_.get(), &wake_count_, sizeof(wake_count_), on_wake_);
   watch_ = store_.WatchPrefix(keys::kTasks, [this](const Store::Changes& changes) {
     if (std::this_thread::get_id() == own_thread_) return;  // what it wrote itself it knows
@@ -94,6 +96,7 @@ Result<> Agent::Loop() {
   }
   watch_.reset();
   loop_.reset();  // forgets what is pending
+  pulls_.reset();
   return {};
 }
 
@@ -377,6 +380,7 @@ void Agent::RequestStop(Active& task) {
 void Agent::Drop(const TaskId& id) {
   auto found = active_.find(id);
   if (found == active_.end()) return;
+  pulls_->Forget(id);
   Active& task = found->second;
   if (task.followed) {
     task.followed->Retire();

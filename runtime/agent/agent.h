@@ -29,6 +29,7 @@
 #include "isolation/sys/event_loop.h"
 #include "runtime/agent/agent_metrics.h"
 #include "runtime/agent/followed_task.h"
+#include "runtime/agent/image_pulls.h"
 #include "runtime/agent/limits.h"
 #include "runtime/control/task_record.h"
 #include "runtime/plan/paths.h"
@@ -101,7 +102,8 @@ class Agent {
   // Its start (agent_start.cc).
   Result<> Begin(const TaskId& id, Active& task);
   Result<> Start(const TaskId& id, Active& task);
-  Result<PreparedTask> Prepare(const TaskId& id, Active& task);
+  Result<std::optional<PreparedTask>> Prepare(const TaskId& id, Active& task);
+  Result<> AwaitImages(const TaskId& id, Active& task, const TaskDefinition& definition);
   Result<TaskDefinition> DefinitionOf(const TaskRecord& record);
   Result<> Spawn(const TaskId& id, Active& task, PreparedTask prepared);
   std::unique_ptr<FollowedTask> Follow(const TaskId& id, TaskPlan plan);
@@ -121,6 +123,7 @@ class Agent {
 
   bool is_stopping_ = false;
   std::thread::id own_thread_;  // set before anybody asks
+  std::unique_ptr<ImagePulls> pulls_;
   std::unique_ptr<sys::EventLoop> loop_;
   uint64_t wake_count_ = 0;
   sys::MemberCompletion<Agent, &Agent::OnWake> on_wake_{this};

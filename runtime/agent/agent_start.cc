@@ -64,13 +64,35 @@ Result<TaskDefinition> Agent::DefinitionOf(const TaskRecord& record) {
   return ApplyOverrides(std::move(definition.definition), record.overrides);
 }
 
-// Its errors are the task's stoppedReason.
-Result<PreparedTask> Agent::Prepare(const TaskId& id, Active& task) {
+// The images that the store lacks are on their way when this returns.
+Result<> Agent::AwaitImages(const TaskId& id, Active& task, const TaskDefinition& definition) {
+  bool is_waiting = false;
+  for (const ContainerDefinition& container : definition.containers) {
+    Result<images::Image> image = images_.Resolve(container.image);
+    if (image.ok()) continue;
+    if (image.error().code() != Code::kNotFound) return std::move(image).error();
+    TRY(pulls_->Await(container.image, id));
+    is_waiting = true;
+  }
+  // One was removed between two looks.
+  if (!is_waiting) AskForRetry();
+  return Change(id, task, Durability::kStatus, [&](TaskRecord& record) {
+    if (!record.observed.pull_started_at) record.observed.pull_started_at = WallNanoseconds();
+  });
+}
+
+// Its errors are the task's stoppedReason. nullopt: its images are being pulled.
+Result<std::optional<PreparedTask>> Agent::Prepare(const TaskId& id, Active& task) {
   TaskDefinition definition =
       TRY(DefinitionOf(*task.record).Context("ResourceInitializationError"));
-  int64_t begin = WallNanoseconds();
-  ResolvedImages images =
-      TRY(ResolveImages(definition, images_, false).Context("CannotPullContainerError"));
+  int64_t begin = task.record->observed.pull_started_at.value_or(WallNanoseconds());
+  Result<ResolvedImages> resolved = ResolveImages(definition, images_, false);
+  if (!resolved.ok() && resolved.error().code() == Code::kNotFound) {
+    TRY(AwaitImages(id, task, definition).Context("CannotPullContainerError"));
+    return std::optional<PreparedTask>();
+  }
+  ResolvedImages images = TRY(std::move(resolved).Context("CannotPullContainerError"));
+  pulls_->Forget(id);
   int64_t end = WallNanoseconds();
   Result<std::map<std::string, std::string>> logs =
       MakeLogStreams(store_, settings_.roots, id, definition);
@@ -90,12 +112,13 @@ Result<PreparedTask> Agent::Prepare(const TaskId& id, Active& task) {
     record.observed.pull_stopped_at = end;
     SetContainers(prepared.plan, record.observed);
   }));
-  return prepared;
+  return std::optional<PreparedTask>(std::move(prepared));
 }
 
 Result<> Agent::Start(const TaskId& id, Active& task) {
-  PreparedTask prepared = TRY(Prepare(id, task));
-  return Spawn(id, task, std::move(prepared));
+  std::optional<PreparedTask> prepared = TRY(Prepare(id, task));
+  if (!prepared) return {};
+  return Spawn(id, task, std::move(*prepared));
 }
 
 Result<> Agent::Spawn(const TaskId& id, Active& task, PreparedTask prepared) {

@@ -11,6 +11,9 @@ namespace skiff::runtime {
 
 inline constexpr size_t kMaxMeasuredSteps = 100;  // names in /metrics
 
+inline constexpr size_t kMaxParallelPulls = 4;           // processes; of images
+inline constexpr Bytes kMaxPullErrors = Bytes::KiB(64);  // what a pull says
+
 inline constexpr Bytes kMaxSupervisorLog = Bytes::MiB(1);
 inline constexpr std::chrono::seconds kStoppedTaskRetention{3600};  // as ECS keeps them
 inline constexpr std::chrono::seconds kReconcileRetry{1};           // after an error of the store

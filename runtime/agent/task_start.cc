@@ -2,14 +2,12 @@
 
 #include <fcntl.h>
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "isolation/base/scope_exit.h"
 #include "isolation/base/text.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/mount.h"
 #include "runtime/agent/limits.h"
+#include "runtime/agent/own_program.h"
 #include "runtime/agent/task_directory.h"
 #include "runtime/supervisor/id_blocks.h"
 
@@ -29,7 +27,7 @@ PlannedImage PlannedImageOf(const images::Image& image) {
 Error NoImage(Error error) {
   if (error.code() != Code::kNotFound) return error;
   return Error(Code::kNotFound,
-               error.message() + "; bring it in with: skiff image import PATH --name NAME");
+               error.message() + "; bring it in with skiff image pull, or skiff image import");
 }
 
 Result<> ResolveImage(const images::ImageStore& store, const std::string& text,
@@ -55,25 +53,6 @@ Result<> WriteRecord(const std::string& definition, TaskPlan* plan, const std::s
   TRY(sys::Rename(AT_FDCWD, directory + "/plan.new", AT_FDCWD, directory + "/plan.json"));
   remove.Cancel();
   return {};
-}
-
-// Beside this program: the two are of one build.
-Result<std::string> FindSupervisor() {
-#ifdef SKIFF_FAILPOINTS
-  if (const char* path = getenv("SKIFF_SUPERVISOR")) return std::string(path);
-#endif
-  std::error_code failure;
-  std::filesystem::path own = std::filesystem::read_symlink("/proc/self/exe", failure);
-  if (failure) return Error::FromErrno(failure.value(), "readlink /proc/self/exe");
-  std::string path = (own.parent_path() / kSupervisor).string();
-  if (!sys::Exists(AT_FDCWD, path)) return Error(Code::kNotFound, path + ": no such program");
-  return path;
-}
-
-std::vector<std::string> OwnEnvironment() {
-  std::vector<std::string> variables;
-  for (char** entry = environ; *entry != nullptr; ++entry) variables.emplace_back(*entry);
-  return variables;
 }
 
 }  // namespace
@@ -105,7 +84,7 @@ Result<PreparedTask> PrepareTask(const TaskDefinition& definition, const std::st
 }
 
 Result<StartedSupervisor> StartSupervisor(const PreparedTask& task) {
-  std::string path = TRY(FindSupervisor());
+  std::string path = TRY(FindOwnProgram(kSupervisor, "SKIFF_SUPERVISOR"));
   sys::Pipe pulse = TRY(sys::MakePipe(O_NONBLOCK));
   UniqueFd output = TRY(
       sys::Open(AT_FDCWD, task.directory + "/supervisor.log", O_WRONLY | O_CREAT | O_APPEND, 0600));

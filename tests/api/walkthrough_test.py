@@ -171,7 +171,10 @@ class WalkthroughTest(unittest.TestCase):
         self.assertIn("AccessDeniedException", refused.stderr)
 
     def test_a_task_that_cannot_start_says_why(self):
-        text = json.dumps(definition("lost", "nowhere", 80))
+        # A registry that nobody serves.
+        lost = definition("lost", "nowhere", 80)
+        lost["containerDefinitions"][0]["image"] = "localhost:1/nowhere"
+        text = json.dumps(lost)
         self.daemon.aws("ecs", "register-task-definition", "--cli-input-json", text)
         ecs = self.daemon.boto3("ecs")
         ecs.create_cluster()
@@ -183,7 +186,8 @@ class WalkthroughTest(unittest.TestCase):
         ecs.get_waiter("tasks_stopped").wait(tasks=[arn])
         task = ecs.describe_tasks(tasks=[arn])["tasks"][0]
         self.assertEqual(task["stopCode"], "TaskFailedToStart")
-        self.assertRegex(task["stoppedReason"], "CannotPullContainerError.*nowhere")
+        self.assertRegex(task["stoppedReason"], "CannotPullContainerError: pull image localhost:1/nowhere")
+        self.assertLessEqual(task["pullStartedAt"], task["stoppedAt"])
 
 
 if __name__ == "__main__":

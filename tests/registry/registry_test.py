@@ -115,6 +115,26 @@ class PullTest(unittest.TestCase):
         mirror.server_close()
         self.assert_pulled(registry.host + "/plain:2")
 
+    def test_a_run_pulls_what_it_lacks_and_by_its_policy(self):
+        registry = self.faulty()
+        name = registry.host + "/plain:1"
+        run = ("run", "--network", "none")
+        never = self.skiff(*run, "--pull", "never", name)
+        self.assertEqual(never.returncode, 66, never.stderr)
+        self.assertEqual(registry.requests, [])
+        missing = self.skiff(*run, name)  # the image has no program: the pull is what counts
+        self.assertIn("layer 2 of 2: pulled", missing.stderr)
+        self.assert_asked(registry, 0, *run, name)
+        self.assert_asked(registry, 1, *run, "--pull", "always", name)
+        failed = self.skiff(*run, registry.host + "/schema1:1")
+        self.assertIn(f"skiff: run: pull image {registry.host}/schema1:1", failed.stderr)
+
+    def assert_asked(self, registry, times, *command):
+        registry.requests.clear()
+        self.skiff(*command)
+        manifests = [p for p, _ in registry.requests if "/manifests/" in p]
+        self.assertEqual(len(manifests), times, manifests)
+
     # ---- Debian's registry ----
 
     def serve(self, with_tls):

@@ -204,6 +204,12 @@ void AddTarget(CLI::App* app, Run* run) {
       ->expected(1);
 }
 
+// Of what really runs.
+void AddPull(CLI::App* app, Run* run) {
+  AddValue(app, "--pull", "Images from their registry: always, missing (default) or never", "WHEN",
+           &run->pull, ParsePullPolicy);
+}
+
 void AddExplain(CLI::App* program, Commands* all) {
   CLI::App* app = AddCommand(program, all, &all->explain, "explain",
                              "What each container would get, and from which rule", kExplainFooter);
@@ -218,6 +224,7 @@ void AddTraceSyscalls(CLI::App* program, Commands* all) {
       AddCommand(program, all, trace, "trace-syscalls",
                  "Run once, and write a seccomp profile of what was used", kTraceFooter);
   AddTarget(app, &trace->run);
+  AddPull(app, &trace->run);
   AddImageRunFlags(app, &trace->run);
   app->add_option("-o,--output", trace->output, "The profile's file")
       ->type_name("FILE")
@@ -230,6 +237,7 @@ void AddRun(CLI::App* program, Commands* all) {
       AddCommand(program, all, run, "run",
                  "Run a task definition or an image: skiff run TARGET [-- COMMAND...]", kRunFooter);
   AddTarget(app, run);
+  AddPull(app, run);
   app->add_flag("-d,--detach", run->is_detached, "Print the task's id once it runs, and return");
   app->add_flag("--keep", run->keep, "Keep the record of a foreground task");
   AddValue(app, "--stop-timeout", "Seconds from the stop signal to SIGKILL", "SECONDS",

@@ -213,4 +213,12 @@ Result<int64_t> ParseSince(std::string_view text, int64_t now) {
   return now - duration.value().count();
 }
 
+Result<PullPolicy> ParsePullPolicy(std::string_view text) {
+  if (text == "always") return PullPolicy::kAlways;
+  if (text == "missing") return PullPolicy::kMissing;
+  if (text == "never") return PullPolicy::kNever;
+  return Error(Code::kInvalid,
+               "expected always, missing or never, got '" + std::string(text) + "'");
+}
+
 }  // namespace skiff::tools

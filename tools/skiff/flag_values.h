@@ -10,6 +10,7 @@
 #include "isolation/base/result.h"
 #include "runtime/model/container_definition.h"
 #include "runtime/plan/task_plan.h"
+#include "tools/skiff/options.h"
 
 namespace skiff::tools {
 
@@ -24,6 +25,9 @@ Result<runtime::Ulimit> ParseUlimit(std::string_view text);
 
 // "8080:80" or "5353:53/udp".
 Result<runtime::PublishedPortPlan> ParsePublish(std::string_view text);
+
+// "always", "missing" or "never".
+Result<PullPolicy> ParsePullPolicy(std::string_view text);
 
 // "90s", "5m", "2h30m", "1d"; "500ms"; a bare number is seconds.
 Result<std::chrono::nanoseconds> ParseDuration(std::string_view text);

@@ -58,6 +58,7 @@ inline constexpr const char* kRunFooter =
     "unless TARGET is an image. SIGINT and SIGTERM stop the task, a second one kills it; other\n"
     "signals reach the containers. The task's record is removed at the end unless --keep is "
     "given.\n"
+    "Images that the store lacks are pulled first; --pull always or never says otherwise.\n"
     "\n"
     "Examples:\n"
     "  skiff run web.json\n"

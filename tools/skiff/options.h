@@ -62,6 +62,9 @@ struct ImageRunOptions {
   std::vector<runtime::Ulimit> ulimits;
   std::vector<std::string> command;
 };
+// When `skiff run` asks the registry for its images.
+enum class PullPolicy { kMissing, kAlways, kNever };
+
 struct Run {
   std::string target;  // a task definition's file, or an image
   ImageRunOptions image;
@@ -70,6 +73,7 @@ struct Run {
   std::optional<runtime::NetworkMode> network;
   std::optional<std::chrono::seconds> stop_timeout;
   runtime::IsolationOptions isolation;
+  std::optional<PullPolicy> pull;  // default: missing
   bool is_detached = false;
   bool keep = false;
 };

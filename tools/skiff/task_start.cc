@@ -3,6 +3,7 @@
 #include "images/store.h"
 #include "isolation/base/clock.h"
 #include "runtime/agent/host_facts.h"
+#include "tools/skiff/image_pull.h"
 
 namespace skiff::tools {
 
@@ -31,6 +32,8 @@ Result<Resolved> Resolve(const RunDefinition& run, const Run& options,
 
 Result<runtime::PreparedTask> PrepareRun(const RunDefinition& run, const Run& options,
                                          const runtime::Roots& roots) {
+  PullPolicy policy = options.pull.value_or(PullPolicy::kMissing);
+  TRY(PullImages(run, policy, roots));
   Resolved resolved = TRY(Resolve(run, options, roots));
   return PrepareTask(run.definition, run.text, std::move(resolved.request),
                      std::move(resolved.images));

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <functional>
 
 #include "isolation/base/clock.h"
+#include "isolation/base/text.h"
 #include "isolation/sys/file.h"
 #include "runtime/agent/host_record.h"
 #include "runtime/agent/task_directory.h"
@@ -206,7 +208,114 @@ TEST_F(AgentTest, WhatCannotStartStopsWithItsReason) {
   TaskRecord web = daemon->WaitForStatus(daemon->Run("web"), TaskStatus::kStopped);
   EXPECT_EQ(web.observed.stop_code, StopCode::kTaskFailedToStart);
   EXPECT_THAT(web.observed.stopped_reason, HasSubstr("CannotPullContainerError: "));
-  EXPECT_THAT(web.observed.stopped_reason, HasSubstr("skiff image import"));
+  EXPECT_THAT(web.observed.stopped_reason, HasSubstr("skiff: no such program"));
+}
+
+// In place of `skiff image pull`: notes its process and waits for a line of a FIFO; "well" imports
+// the image, anything else is its last word.
+class PullingAgentTest : public AgentTest {
+ protected:
+  void SetUp() override {
+    AgentTest::SetUp();
+    if (IsSkipped()) return;
+    std::string program = scratch_.path() + "/skiff";
+    gate_ = scratch_.path() + "/gate";
+    ASSERT_EQ(mkfifo(gate_.c_str(), 0600), 0);
+    sys::WriteFile(
+        AT_FDCWD, program,
+        "#!/bin/sh\necho \"$$ $*\" >> " + scratch_.path() + "/pulls\nread word < " + gate_ +
+            "\n[ \"$word\" = well ] && exec " SKIFF_PROGRAM " --data-root \"$2\" image import " +
+            scratch_.path() +
+            "/image --name busybox\necho \"skiff: image pull: $word\" >&2\nexit 1\n")
+        .value();
+    ASSERT_EQ(chmod(program.c_str(), 0700), 0);
+    setenv("SKIFF_PROGRAM", program.c_str(), 1);
+    images::ImageStore::Open(roots().data).value().Remove("busybox").value();
+  }
+  void TearDown() override { unsetenv("SKIFF_PROGRAM"); }
+
+  // Waits for a pull that has begun.
+  void Answer(const std::string& word) const {
+    UniqueFd gate = sys::Open(AT_FDCWD, gate_, O_WRONLY).value();
+    sys::WriteAll(gate.get(), word + "\n", "the gate").value();
+  }
+  std::vector<std::string> Pulls() const {
+    std::vector<std::string> lines;
+    std::string text = sys::ReadFile(AT_FDCWD, scratch_.path() + "/pulls").value();
+    for (std::string_view line : Split(TrimSpace(text), '\n')) lines.emplace_back(line);
+    return lines;
+  }
+  bool WaitForPull(Daemon& daemon, const TaskId& id) const {
+    return daemon.WaitFor([&] { return daemon.Find(id)->observed.pull_started_at.has_value(); });
+  }
+
+  std::string gate_;
+};
+
+TEST_F(PullingAgentTest, TasksOfOneImagePullItOnce) {
+  auto daemon = Begin();
+  Register(daemon->store(), "web", "true", "", "none");
+  TaskId first = daemon->Run("web");
+  TaskId second = daemon->Run("web");
+  ASSERT_TRUE(WaitForPull(*daemon, first));
+  ASSERT_TRUE(WaitForPull(*daemon, second));
+  EXPECT_FALSE(daemon->Find(first)->observed.pull_stopped_at.has_value());
+  EXPECT_EQ(daemon->Find(first)->observed.last_status, TaskStatus::kProvisioning);
+  Answer("well");
+  for (const TaskId& id : {first, second}) {
+    TaskRecord stopped = daemon->WaitForStatus(id, TaskStatus::kStopped);
+    EXPECT_EQ(stopped.observed.stop_code, StopCode::kEssentialContainerExited)
+        << stopped.observed.stopped_reason;
+    EXPECT_LT(*stopped.observed.pull_started_at, *stopped.observed.pull_stopped_at);
+  }
+  ASSERT_THAT(Pulls(), SizeIs(1));
+  EXPECT_THAT(Pulls().at(0),
+              HasSubstr("--data-root " + roots().data + " image pull --quiet -- busybox"));
+}
+
+TEST_F(PullingAgentTest, APullThatFailsEndsTheTasksThatWaited) {
+  auto daemon = Begin();
+  Register(daemon->store(), "web", "true", "", "none");
+  TaskId id = daemon->Run("web");
+  Answer("pull image docker.io/library/busybox:latest: denied");
+  TaskRecord stopped = daemon->WaitForStatus(id, TaskStatus::kStopped);
+  EXPECT_EQ(stopped.observed.stop_code, StopCode::kTaskFailedToStart);
+  EXPECT_EQ(stopped.observed.stopped_reason,
+            "CannotPullContainerError: pull image docker.io/library/busybox:latest: denied");
+  EXPECT_FALSE(sys::Exists(AT_FDCWD, roots().TaskDirectory(id)));
+  // The next task asks again.
+  TaskId next = daemon->Run("web");
+  Answer("well");
+  EXPECT_EQ(daemon->WaitForStatus(next, TaskStatus::kStopped).observed.stop_code,
+            StopCode::kEssentialContainerExited);
+}
+
+TEST_F(PullingAgentTest, APullEndsWithTheLastTaskThatWaitsAndWithTheDaemon) {
+  auto daemon = Begin();
+  Register(daemon->store(), "web", "true", "", "none");
+  TaskId first = daemon->Run("web");
+  TaskId second = daemon->Run("web");
+  ASSERT_TRUE(WaitForPull(*daemon, second));
+  UniqueFd gate = sys::Open(AT_FDCWD, gate_, O_WRONLY).value();  // it reads: it has begun
+  UniqueFd pull = sys::OpenPidfd(std::stoi(Pulls().at(0))).value();
+  daemon->Stop(first, "enough");
+  EXPECT_EQ(daemon->WaitForStatus(first, TaskStatus::kStopped).observed.stopped_reason, "enough");
+  EXPECT_FALSE(sys::PollReadable(pull.get(), std::chrono::milliseconds(0)).value());
+  daemon->Stop(second, "enough");
+  EXPECT_EQ(daemon->WaitForStatus(second, TaskStatus::kStopped).observed.stopped_reason, "enough");
+  EXPECT_TRUE(sys::PollReadable(pull.get(), kPatience).value());
+  gate.Reset();
+  TaskId third = daemon->Run("web");
+  ASSERT_TRUE(WaitForPull(*daemon, third));
+  gate = sys::Open(AT_FDCWD, gate_, O_WRONLY).value();
+  pull = sys::OpenPidfd(std::stoi(Pulls().at(1))).value();
+  daemon.reset();
+  EXPECT_TRUE(sys::PollReadable(pull.get(), std::chrono::milliseconds(0)).value());
+  gate.Reset();
+  daemon = Begin();
+  Answer("well");
+  EXPECT_EQ(daemon->WaitForStatus(third, TaskStatus::kStopped).observed.stop_code,
+            StopCode::kEssentialContainerExited);
 }
 
 TEST_F(AgentTest, AStoppedTaskIsRemovedWhenItsTimeIsOverAndItsLogStreamStays) {

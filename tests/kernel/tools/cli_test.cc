@@ -251,13 +251,13 @@ TEST_F(CliTest, BadInputGetsOneLineThatNamesIt) {
                     "cpu":"256","memory":"8192","containerDefinitions":[)" +
                 container + "}]}"),
             64, "cpu 256 with memory 8192"},
-           {run(R"({"family":"x","containerDefinitions":[{"name":"a","image":"nosuch:1",)"
+           {run(R"({"family":"x","containerDefinitions":[{"name":"a","image":"sha256:00",)"
                 R"("memory":64}]})"),
             66, "containerDefinitions[0].image"},
            {run(R"({"family":"x","containerDefinitions":[)" + container +
                 R"(,"privileged":true}]})"),
             69, "containerDefinitions[0].privileged"},
-           {{"run", "nosuch"}, 66, "skiff image import"},
+           {{"run", "--pull", "never", "nosuch"}, 66, "skiff image import"},
            {{"run", scratch_.path() + "/none.json"}, 66, "none.json"},
            {{"run", "--bogus", "busybox"}, 2, "--bogus"},
            {{"run", "--network", "host", "-p", "1:1", "busybox"}, 64, "--publish"},
@@ -436,7 +436,7 @@ TEST_F(CliTest, ImagesAreListedInspectedAndRemoved) {
   EXPECT_EQ(busy.status, 73) << busy.error;
   EXPECT_EQ(Run({"rm", "--force", task}).status, 0);
   EXPECT_EQ(Run({"image", "rm", "busybox"}).status, 0);
-  EXPECT_EQ(Run({"run", "busybox"}).status, 66);
+  EXPECT_EQ(Run({"run", "--pull=never", "busybox"}).status, 66);
 }
 
 TEST_F(CliTest, TheDoctorFindsThisHostUsableAndChangesNothing) {
