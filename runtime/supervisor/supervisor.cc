@@ -109,7 +109,7 @@ Result<> Supervisor::SetUpUserNamespace() {
   }
   namespaces_ = std::move(made).value();
   Event event = MakeEvent(EventType::kStepFinished);
-  event.step = "make user namespace";
+  event.step = kUserNamespaceStep;
   event.duration_ns = MonotonicNanoseconds() - begin;
   Record(std::move(event));
   return {};

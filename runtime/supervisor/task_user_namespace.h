@@ -9,6 +9,9 @@
 
 namespace skiff::runtime {
 
+// The step of a start that says there is one.
+inline constexpr const char* kUserNamespaceStep = "make user namespace";
+
 // Of the plan's id block, with the task's network namespace unless the network is the host's. An
 // error says why this host cannot: the kernel, or the file system of a layer or of the task's
 // directory.

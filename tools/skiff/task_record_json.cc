@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "isolation/base/clock.h"
 #include "isolation/base/json.h"
+#include "isolation/sys/user_namespace.h"
 #include "runtime/model/task_definition.h"
+#include "runtime/supervisor/task_user_namespace.h"
 #include "tools/skiff/task_json.h"
 
 namespace skiff::tools {
@@ -109,6 +112,12 @@ Json LatencyOf(const runtime::Task& task) {
   return out;
 }
 
+// A host that cannot leaves the block unused, with a warning.
+bool HasUserNamespace(const runtime::Task& task) {
+  return std::any_of(task.latency.begin(), task.latency.end(),
+                     [](const auto& step) { return step.name == runtime::kUserNamespaceStep; });
+}
+
 std::string Encode(const Json& value) {
   return value.dump(2, ' ', false, Json::error_handler_t::replace);
 }
@@ -123,6 +132,9 @@ std::string EncodeTasks(const std::vector<TaskRecord>& records) {
 
 std::string EncodeTask(const TaskRecord& record, const TaskKernelFacts& facts) {
   Json out = TaskOf(record);
+  if (HasUserNamespace(record.task)) {
+    out["userIds"] = {{"first", record.plan.user_namespace.first_id}, {"count", sys::kIdBlockSize}};
+  }
   out["limits"] = AllLimitsOf(record.plan);
   out["enforcement"] = Json::object();
   for (const auto& [limit, by] : facts.enforcement) out["enforcement"][limit] = by;

@@ -24,10 +24,8 @@ namespace {
 
 using skiff::test::Installation;
 using skiff::test::LogBytes;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 
 class UserNamespaceTest : public testing::Test {
  protected:

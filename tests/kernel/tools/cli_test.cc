@@ -193,6 +193,10 @@ TEST_F(CliTest, EveryTaskHasIdsOfItsOwnAndGivesThemBack) {
   EXPECT_NE(one.output.substr(0, one.output.find('\n')),
             two.output.substr(0, two.output.find('\n')));
   EXPECT_EQ(one.error + two.error, "");
+  std::string task = Detached({"--network", "none", "busybox", "--", "sleep", "60"});
+  EXPECT_EQ(Run({"stop", "--timeout", "0", task}).status, 0);
+  EXPECT_THAT(Run({"inspect", task}).output, HasSubstr("\"userIds\": {\n    \"first\": 1"));
+  EXPECT_EQ(Run({"rm", task}).status, 0);
   Outcome off = run("userns=off");
   EXPECT_THAT(off.output, Not(HasSubstr("65536")));
   EXPECT_THAT(off.error, HasSubstr("warning: --isolation userns=off: no user namespace"));
