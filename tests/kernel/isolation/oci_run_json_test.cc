@@ -503,6 +503,28 @@ TEST_F(OciRunTest, ATerminalIsTheContainersOwn) {
               HasSubstr("use --console-socket"));
 }
 
+// CVE-2025-52565: /dev/console was bound from a path below /dev/pts, where a neighbour that shares
+// a volume there puts a link to a file of the kernel's, and gets it writable.
+TEST_F(OciRunTest, ATerminalIsNeverFoundByItsName) {
+  skiff::test::TempDir volume;
+  config_["process"]["terminal"] = true;
+  config_["mounts"].push_back({{"destination", "/dev/pts"},
+                               {"type", "bind"},
+                               {"source", volume.path()},
+                               {"options", {"bind"}}});
+  // A multiplexer that works, with the link where the other side's name would be.
+  config_["mounts"].push_back({{"destination", "/dev/pts/pts"},
+                               {"type", "devpts"},
+                               {"source", "devpts"},
+                               {"options", {"newinstance", "ptmxmode=0666"}}});
+  std::filesystem::create_directory(volume.path() + "/pts");
+  ASSERT_EQ(mknod((volume.path() + "/ptmx").c_str(), S_IFCHR | 0666, makedev(5, 2)), 0);
+  std::filesystem::create_symlink("/proc/sysrq-trigger", volume.path() + "/0");
+  Finished finished = Script("busybox test -w /dev/console && busybox echo started");
+  EXPECT_NE(finished.code, 0);
+  EXPECT_THAT(finished.output, testing::AllOf(HasSubstr("terminal"), Not(HasSubstr("started"))));
+}
+
 // CVE-2019-5736: what a container executes may turn out to be this very program. It has to come
 // from a mount that nobody can write.
 TEST_F(OciRunTest, TheProgramItselfCannotBeWrittenFromInside) {
