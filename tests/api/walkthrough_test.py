@@ -186,7 +186,8 @@ class WalkthroughTest(unittest.TestCase):
         ecs.get_waiter("tasks_stopped").wait(tasks=[arn])
         task = ecs.describe_tasks(tasks=[arn])["tasks"][0]
         self.assertEqual(task["stopCode"], "TaskFailedToStart")
-        self.assertRegex(task["stoppedReason"], "CannotPullContainerError: pull image localhost:1/nowhere")
+        reason = "CannotPullContainerError: pull image localhost:1/nowhere"
+        self.assertRegex(task["stoppedReason"], reason)
         self.assertLessEqual(task["pullStartedAt"], task["stoppedAt"])
 
 

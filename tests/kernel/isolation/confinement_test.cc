@@ -274,12 +274,12 @@ TEST_F(ConfinementTest, LinkSwappedUnderAMountLeadsNowhereOutside) {
   file.target = "/vol/spot/file";
   for (const MountSpec& mount : {shared, below, file}) spec_.mounts.push_back(mount);
   int started = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 200 && !HasFailure(); ++i) {
     Mount();
     spec_.arguments = {"/bin/busybox", "ls", canary.path()};
     Result<Outcome> outcome = RunToEnd(spec_, nullptr);
     started += outcome.ok();
-    ASSERT_THAT(sys::ListDirectory(AT_FDCWD, canary.path()).value(), IsEmpty()) << i;
+    EXPECT_THAT(sys::ListDirectory(AT_FDCWD, canary.path()).value(), IsEmpty()) << i;
   }
   is_over = true;
   neighbour.join();
