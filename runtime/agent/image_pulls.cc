@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "images/reference.h"
 #include "isolation/base/text.h"
 #include "isolation/sys/file.h"
 #include "runtime/agent/limits.h"
@@ -59,6 +60,7 @@ Result<> ImagePulls::Await(const std::string& image, const TaskId& task) {
   if (!HasPlace(image)) {
     return Error(Code::kNotFound, "image " + image + ": not found; an id cannot be pulled");
   }
+  TRY(images::ImageReference::Parse(image));  // what is none might be a flag
   std::unique_ptr<Pull>& pull = pulls_[image];
   if (!pull) {
     pull = std::make_unique<Pull>();
@@ -103,8 +105,7 @@ Result<> ImagePulls::Begin(Pull& pull) {
   spec.path = TRY(FindOwnProgram(kProgram, "SKIFF_PROGRAM"));
   UniqueFd null = TRY(sys::Open(AT_FDCWD, "/dev/null", O_RDWR));
   sys::Pipe errors = TRY(sys::MakePipe(O_NONBLOCK));
-  spec.arguments = {kProgram, "--data-root", data_root_, "image",
-                    "pull",   "--quiet",     "--",       pull.image};
+  spec.arguments = {kProgram, "--data-root", data_root_, "image", "pull", "--quiet", pull.image};
   spec.environment = OwnEnvironment();
   spec.fds = {null.get(), null.get(), errors.write_end.get()};
   spec.new_session = true;

@@ -270,7 +270,7 @@ TEST_F(PullingAgentTest, TasksOfOneImagePullItOnce) {
   }
   ASSERT_THAT(Pulls(), SizeIs(1));
   EXPECT_THAT(Pulls().at(0),
-              HasSubstr("--data-root " + roots().data + " image pull --quiet -- busybox"));
+              HasSubstr("--data-root " + roots().data + " image pull --quiet busybox"));
 }
 
 TEST_F(PullingAgentTest, APullThatFailsEndsTheTasksThatWaited) {
