@@ -252,6 +252,29 @@ Result<> CgroupHost::MakeUnified(const std::string& path) const {
   return {};
 }
 
+Result<> CgroupHost::EnableFor(const std::string& path, const CgroupLimits& limits) const {
+  std::string available = TRY(sys::ReadFile(AT_FDCWD, unified_mount_ + "/cgroup.controllers"));
+  for (const CgroupFile& file : limits.files) {
+    size_t dot = file.name.find('.');
+    if (dot == 0 || dot == std::string::npos || file.name.find('/') != std::string::npos) {
+      return Error(Code::kInvalid,
+                   "the specified key has not the form CONTROLLER.VALUE `" + file.name + "`");
+    }
+    std::string controller = file.name.substr(0, dot);
+    if (controller == "cgroup") continue;  // every group has those
+    if (!ListsWord(available, controller)) {
+      return Error(Code::kInvalid, "the requested cgroup controller `" + controller +
+                                       "` is not available in cgroup v2");
+    }
+    std::string parent = unified_mount_;
+    for (const std::string& prefix : Prefixes(path)) {
+      TRY(sys::WriteControl(AT_FDCWD, parent + "/cgroup.subtree_control", "+" + controller));
+      parent = unified_mount_ + "/" + prefix;
+    }
+  }
+  return {};
+}
+
 Result<> CgroupHost::MakeEverywhere(const std::string& path) const {
   TRY(MakeUnified(path));
   for (const Legacy& legacy : legacy_) {
@@ -333,6 +356,9 @@ Result<> CgroupHost::Apply(const std::string& path, const CgroupLimits& limits,
       continue;  // no swap accounting: there is no swap to limit by group
     if (!written.ok()) return written;
   }
+  for (const CgroupFile& file : limits.files) {
+    TRY(sys::WriteControl(AT_FDCWD, unified_mount_ + "/" + path + "/" + file.name, file.value));
+  }
   return {};
 }
 
@@ -359,12 +385,22 @@ Result<Cgroup> CgroupHost::Create(const std::string& path, const CgroupLimits& l
                                   std::vector<std::string>* warnings) const {
   auto create = [&]() -> Result<Cgroup> {
     TRY(MakeEverywhere(path));
+    TRY(EnableFor(path, limits));
     TRY(Apply(path, limits, warnings));
     return OpenGroup(path);
   };
   Result<Cgroup> created = create().Context("cgroup " + path);
   if (!created.ok()) Remove(path).Ignore();
   return created;
+}
+
+Result<> CgroupHost::Update(const std::string& path, const CgroupLimits& limits,
+                            std::vector<std::string>* warnings) const {
+  auto update = [&]() -> Result<> {
+    TRY(EnableFor(path, limits));
+    return Apply(path, limits, warnings);
+  };
+  return update().Context("cgroup " + path);
 }
 
 Result<> CgroupHost::Remove(const std::string& path) const {

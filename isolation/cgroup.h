@@ -32,6 +32,13 @@ std::string ControllerName(Controller controller);  // "cpu", "memory", "pids", 
 inline constexpr uint64_t kCpuPeriodMicroseconds = 100'000;
 inline constexpr Bytes kUnlimitedSwap = Bytes(UINT64_MAX);
 
+// A file of cgroup v2 by its own name, "cpuset.cpus": for what has no member of its own. The
+// controller before the dot is enabled for the group; one that this host has not is an error.
+struct CgroupFile {
+  std::string name;
+  std::string value;
+};
+
 struct CgroupLimits {
   std::optional<Bytes> memory_max;       // hard
   std::optional<Bytes> memory_low;       // protected from reclaim
@@ -39,6 +46,7 @@ struct CgroupLimits {
   std::optional<uint64_t> cpu_shares;    // Docker and ECS units: 2..262144
   std::optional<uint64_t> pids_max;
   uint64_t cpu_period_us = kCpuPeriodMicroseconds;  // 1'000..1'000'000
+  std::vector<CgroupFile> files;                    // written last, in this order
   Bytes swap_max = Bytes(0);  // beyond memory_max, with it only; kUnlimitedSwap does not limit
 };
 
@@ -92,6 +100,10 @@ class CgroupHost {
   Result<Cgroup> Create(const std::string& path, const CgroupLimits& limits,
                         std::vector<std::string>* warnings) const;
 
+  // Sets limits of a group that is there. Warnings as in Create.
+  Result<> Update(const std::string& path, const CgroupLimits& limits,
+                  std::vector<std::string>* warnings) const;
+
   // A group that is there already.
   Result<Cgroup> Open(const std::string& path) const { return OpenGroup(path); }
 
@@ -109,6 +121,7 @@ class CgroupHost {
     std::string mount;
   };
   Result<> MakeUnified(const std::string& path) const;
+  Result<> EnableFor(const std::string& path, const CgroupLimits& limits) const;
   Result<> MakeEverywhere(const std::string& path) const;
   Result<Cgroup> OpenGroup(const std::string& path) const;
   std::string DirectoryOf(Controller controller, const std::string& path) const;  // "" when missing

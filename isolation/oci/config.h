@@ -98,6 +98,8 @@ struct Config {
 
 // Errors name the member: "process.rlimits[0].type: ...".
 Result<Config> ParseConfig(std::string_view text);
+// `linux.resources` by itself, as `update --resources` takes it.
+Result<Resources> ParseResourcesFile(std::string_view text);
 // A process by itself, as `exec --process` takes it. Warnings as in Config.
 Result<Process> ParseProcessFile(std::string_view text, std::vector<std::string>* warnings);
 

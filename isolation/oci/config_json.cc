@@ -179,6 +179,13 @@ Result<Config> ParseConfig(std::string_view text) {
   return config;
 }
 
+Result<Resources> ParseResourcesFile(std::string_view text) {
+  JsonDocument document = TRY(JsonDocument::Parse(text, "resources", kMaxConfigFile.count()));
+  Resources resources;
+  TRY(ParseResourceMembers(document.root(), &resources));
+  return resources;
+}
+
 Result<Process> ParseProcessFile(std::string_view text, std::vector<std::string>* warnings) {
   JsonDocument document = TRY(JsonDocument::Parse(text, "process", kMaxConfigFile.count()));
   Config config;

@@ -165,6 +165,12 @@ void Note(const JsonCursor& section, std::string_view name, Resources* resources
   resources->limit_paths.push_back(section.path() + "." + std::string(name));
 }
 
+void AddFile(const JsonCursor& section, std::string_view name, CgroupFile file,
+             Resources* resources) {
+  resources->limits.files.push_back(std::move(file));
+  Note(section, name, resources);
+}
+
 // swap is memory and swap together; -1 or none does not limit it.
 Result<> ParseSwap(const JsonCursor& memory, CgroupLimits* limits) {
   std::optional<JsonCursor> cursor = TRY(memory.Find("swap"));
@@ -212,7 +218,15 @@ Result<> ParseCpu(const JsonCursor& cpu, Resources* resources) {
     limits.cpu_quota_us = static_cast<uint64_t>(*quota);
     Note(cpu, "quota", resources);
   }
-  return RefuseMembers(cpu, {"cpus", "mems", "burst", "realtimeRuntime", "realtimePeriod", "idle"});
+  for (auto [name, file] : {std::pair{"cpus", "cpuset.cpus"}, {"mems", "cpuset.mems"}}) {
+    std::optional<std::string> list = TRY(cpu.FindString(name));
+    if (list && !list->empty()) AddFile(cpu, name, {file, *list}, resources);
+  }
+  for (auto [name, file] : {std::pair{"burst", "cpu.max.burst"}, {"idle", "cpu.idle"}}) {
+    std::optional<int64_t> number = TRY(cpu.FindInteger(name, 0));
+    if (number) AddFile(cpu, name, {file, std::to_string(*number)}, resources);
+  }
+  return RefuseMembers(cpu, {"realtimeRuntime", "realtimePeriod"});
 }
 
 Result<> ParsePids(const JsonCursor& pids, Resources* resources) {
@@ -223,21 +237,36 @@ Result<> ParsePids(const JsonCursor& pids, Resources* resources) {
   return {};
 }
 
+// "2MB": the kernel's name of the size in hugetlb.2MB.max.
+Result<> ParseHugePages(const JsonCursor& resources, Resources* parsed) {
+  std::vector<JsonCursor> limits = TRY(FindList(resources, "hugepageLimits"));
+  for (const JsonCursor& cursor : limits) {
+    JsonCursor size = TRY(cursor.Get("pageSize"));
+    std::string name = TRY(size.String());
+    bool is_size = name.size() > 2 && name.find_first_not_of("0123456789KMGB") == std::string::npos;
+    if (!is_size) return size.Invalid("'" + name + "' is not a size such as 2MB");
+    JsonCursor limit = TRY(cursor.Get("limit"));
+    int64_t bytes = TRY(limit.Integer(0));
+    AddFile(cursor, "limit", {"hugetlb." + name + ".max", std::to_string(bytes)}, parsed);
+  }
+  return {};
+}
+
+Result<> ParseUnified(const JsonCursor& resources, Resources* parsed) {
+  std::optional<JsonCursor> unified = TRY(resources.Find("unified"));
+  if (!unified) return {};
+  auto members = TRY(unified->Members());
+  for (const auto& [name, cursor] : members) {
+    std::string value = TRY(CleanString(cursor));
+    AddFile(*unified, name, {name, std::move(value)}, parsed);
+  }
+  return {};
+}
+
 Result<> ParseResources(const JsonCursor& section, Config* config) {
   std::optional<JsonCursor> resources = TRY(section.Find("resources"));
   if (!resources) return {};
-  std::optional<JsonCursor> memory = TRY(resources->Find("memory"));
-  if (memory) TRY(ParseMemory(*memory, &config->resources));
-  std::optional<JsonCursor> cpu = TRY(resources->Find("cpu"));
-  if (cpu) TRY(ParseCpu(*cpu, &config->resources));
-  std::optional<JsonCursor> pids = TRY(resources->Find("pids"));
-  if (pids) TRY(ParsePids(*pids, &config->resources));
-  std::vector<JsonCursor> rules = TRY(FindList(*resources, "devices"));
-  for (const JsonCursor& cursor : rules) {
-    DeviceRule rule = TRY(ParseDeviceRule(cursor));
-    config->resources.device_rules.push_back(rule);
-  }
-  return RefuseMembers(*resources, {"blockIO", "hugepageLimits", "network", "rdma", "unified"});
+  return ParseResourceMembers(*resources, &config->resources);
 }
 
 Result<> ParsePropagation(const JsonCursor& section) {
@@ -271,6 +300,23 @@ Result<> ParseCgroupsPath(const JsonCursor& section, Config* config) {
 }
 
 }  // namespace
+
+Result<> ParseResourceMembers(const JsonCursor& resources, Resources* parsed) {
+  std::optional<JsonCursor> memory = TRY(resources.Find("memory"));
+  if (memory) TRY(ParseMemory(*memory, parsed));
+  std::optional<JsonCursor> cpu = TRY(resources.Find("cpu"));
+  if (cpu) TRY(ParseCpu(*cpu, parsed));
+  std::optional<JsonCursor> pids = TRY(resources.Find("pids"));
+  if (pids) TRY(ParsePids(*pids, parsed));
+  TRY(ParseHugePages(resources, parsed));
+  TRY(ParseUnified(resources, parsed));
+  std::vector<JsonCursor> rules = TRY(FindList(resources, "devices"));
+  for (const JsonCursor& cursor : rules) {
+    DeviceRule rule = TRY(ParseDeviceRule(cursor));
+    parsed->device_rules.push_back(rule);
+  }
+  return RefuseMembers(resources, {"blockIO", "network", "rdma"});
+}
 
 Result<> ParseLinux(const JsonCursor& section, Config* config) {
   TRY(ParseNamespaces(section, config));

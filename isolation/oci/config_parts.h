@@ -13,6 +13,7 @@ namespace skiff::isolation::oci {
 inline constexpr int64_t kMaxUint32 = UINT32_MAX;
 
 Result<> ParseProcess(const JsonCursor& process, Config* config);
+Result<> ParseResourceMembers(const JsonCursor& resources, Resources* parsed);
 Result<> ParseLinux(const JsonCursor& linux_section, Config* config);
 Result<SeccompProfile> ParseSeccomp(const JsonCursor& seccomp);
 

@@ -212,6 +212,22 @@ Result<> FreezeContainer(const CommandContext& context, const std::string& id, b
   }
 }
 
+Result<> UpdateContainer(const CommandContext& context, const std::string& id,
+                         const Resources& resources) {
+  State state = TRY(FindContainer(context, id));
+  if (state.status == "stopped")
+    return Error(Code::kConflict, "container '" + id + "' is stopped: it cannot be updated");
+  if (state.cgroup_path.empty())
+    return Error(Code::kInvalid, "container '" + id + "' has no cgroup: it cannot be updated");
+  if (!resources.device_rules.empty())
+    return Error(Code::kInvalid, "devices: the rules of a container cannot be changed");
+  CgroupHost host = TRY(CgroupHost::Discover());
+  std::vector<std::string> warnings;
+  TRY(host.Update(state.cgroup_path, resources.limits, &warnings));
+  for (const std::string& warning : warnings) context.warn(warning);
+  return {};
+}
+
 Result<std::vector<int>> ContainerProcesses(const CommandContext& context, const std::string& id) {
   State state = TRY(FindContainer(context, id));
   if (state.cgroup_path.empty())

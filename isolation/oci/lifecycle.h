@@ -24,6 +24,9 @@ Result<> KillContainer(const CommandContext& context, const std::string& id, int
 // `is_forced`: also a running one, and one that does not exist.
 Result<> DeleteContainer(const CommandContext& context, const std::string& id, bool is_forced);
 Result<> FreezeContainer(const CommandContext& context, const std::string& id, bool is_frozen);
+// Sets what `resources` names; the rest stays as it is. Device rules are refused.
+Result<> UpdateContainer(const CommandContext& context, const std::string& id,
+                         const Resources& resources);
 Result<std::vector<int>> ContainerProcesses(const CommandContext& context, const std::string& id);
 
 // Their failures are warnings: the container has begun or ended already.

@@ -1,11 +1,15 @@
+#include <fcntl.h>
 #include <regex.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
+#include <map>
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include "isolation/oci/lifecycle.h"
@@ -163,6 +167,80 @@ void AddReaders(CLI::App* app, Session* session) {
   });
 }
 
+// A number of the command line, and the member of linux.resources that it is.
+struct Limit {
+  const char* flag;
+  const char* section;
+  const char* member;
+  const char* help;
+};
+constexpr Limit kLimits[] = {
+    {"--memory", "memory", "limit", "Memory in bytes"},
+    {"--memory-swap", "memory", "swap", "Memory and swap in bytes, -1 for no limit; with --memory"},
+    {"--memory-reservation", "memory", "reservation", "Memory protected from reclaim, in bytes"},
+    {"--cpu-share,--cpu-shares", "cpu", "shares", "Share of the processors, 2 to 262144"},
+    {"--cpu-quota", "cpu", "quota", "Microseconds a period"},
+    {"--cpu-period", "cpu", "period", "The period in microseconds; with --cpu-quota"},
+    {"--cpu-idle", "cpu", "idle", "1: only when nothing else runs"},
+    {"--pids-limit", "pids", "limit", "Number of processes"}};
+
+struct UpdateArguments {
+  std::string id;
+  std::string file;
+  std::string cpus;
+  std::string mems;
+  std::array<std::optional<int64_t>, std::size(kLimits)> limits;
+};
+
+// The flags as the JSON that they stand for, so that both are checked alike.
+std::string ResourcesText(const UpdateArguments& arguments) {
+  std::map<std::string, std::string> sections;
+  auto add = [&](const std::string& section, const std::string& member, const std::string& value) {
+    std::string& text = sections[section];
+    text += (text.empty() ? "\"" : ",\"") + member + "\":" + value;
+  };
+  for (size_t i = 0; i < std::size(kLimits); ++i) {
+    if (arguments.limits[i])
+      add(kLimits[i].section, kLimits[i].member, std::to_string(*arguments.limits[i]));
+  }
+  if (!arguments.cpus.empty()) add("cpu", "cpus", "\"" + arguments.cpus + "\"");
+  if (!arguments.mems.empty()) add("cpu", "mems", "\"" + arguments.mems + "\"");
+  std::string text;
+  for (const auto& [section, members] : sections)
+    text += (text.empty() ? "\"" : ",\"") + section + "\":{" + members + "}";
+  return "{" + text + "}";
+}
+
+Result<> Update(const Session& session, const UpdateArguments& arguments) {
+  std::string text = ResourcesText(arguments);
+  if (arguments.file == "-") {
+    text = TRY(sys::ReadAll(STDIN_FILENO, "resources"));
+  } else if (!arguments.file.empty()) {
+    text = TRY(sys::ReadFile(AT_FDCWD, arguments.file));
+  }
+  oci::Resources resources = TRY(oci::ParseResourcesFile(text));
+  return oci::UpdateContainer(session.context, arguments.id, resources);
+}
+
+void AddUpdate(CLI::App* app, Session* session) {
+  auto arguments = std::make_shared<UpdateArguments>();
+  CLI::App* command = app->add_subcommand("update", "Change the limits of a container");
+  for (size_t i = 0; i < std::size(kLimits); ++i)
+    command->add_option(kLimits[i].flag, arguments->limits[i], kLimits[i].help);
+  for (auto [flag, list] :
+       {std::pair{"--cpuset-cpus", &arguments->cpus}, {"--cpuset-mems", &arguments->mems}}) {
+    command->add_option(flag, *list, "A list such as 0-2,5")
+        ->check([](const std::string& text) -> std::string {
+          bool is_list = text.find_first_not_of("0123456789,-") == std::string::npos;
+          return is_list ? "" : "'" + text + "' is not a list of numbers";
+        });
+  }
+  command->add_option("-r,--resources", arguments->file,
+                      "File with linux.resources as JSON instead of flags; -: standard input");
+  command->add_option("CONTAINER_ID", arguments->id, "Name of the container")->required();
+  command->callback([=] { session->Settle(Update(*session, *arguments)); });
+}
+
 void AddRefused(CLI::App* app, Session* session, const char* name) {
   CLI::App* command = app->add_subcommand(name, "Not supported");
   command->allow_extras();
@@ -197,6 +275,7 @@ void AddLifecycleCommands(CLI::App* app, Session* session) {
   Add(app, "resume", "Let a paused container go on", resume)->callback([=] {
     session->Settle(oci::FreezeContainer(session->context, resume->id, false));
   });
+  AddUpdate(app, session);
   AddRefused(app, session, "checkpoint");
   AddRefused(app, session, "restore");
 }
