@@ -44,6 +44,7 @@ struct DeviceSpec {
   uint32_t mode = 0666;
   uint32_t uid = 0;
   uint32_t gid = 0;
+  std::string host_path;  // with a new user namespace: the node that is bound; "": that at `path`
 };
 
 struct SymlinkSpec {

@@ -123,7 +123,8 @@ Result<> PreparedLaunch::AddMount(const MountSpec& mount, int user_namespace) {
 Result<> PreparedLaunch::BindDevices(const ContainerSpec& spec) {
   for (const DeviceSpec& device : spec.devices) {
     struct stat info {};
-    bool is_same = stat(device.path.c_str(), &info) == 0 &&
+    const std::string& source = device.host_path.empty() ? device.path : device.host_path;
+    bool is_same = stat(source.c_str(), &info) == 0 &&
                    S_ISBLK(info.st_mode) == (device.type == 'b') &&
                    info.st_rdev == makedev(device.major, device.minor);
     if (!is_same) {
@@ -133,8 +134,11 @@ Result<> PreparedLaunch::BindDevices(const ContainerSpec& spec) {
     }
     MountSpec bind;
     bind.kind = MountSpec::Kind::kBind;
-    bind.source = bind.target = device.path;
+    bind.source = source;
+    bind.target = device.path;
     TRY(AddMount(bind, -1));
+    // Where it lies on the host devices may be forbidden.
+    TRY(sys::AllowDevices(mounts_.back().bind_mount));
   }
   return {};
 }

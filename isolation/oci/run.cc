@@ -203,6 +203,30 @@ std::string OwnerName() {
   return uid;
 }
 
+// The id outside that `inside` stands for; what is not mapped is nobody's.
+uint32_t OutsideId(const std::vector<IdMapping>& mappings, uint32_t inside) {
+  constexpr uint32_t kNobody = 65534;
+  for (const IdMapping& mapping : mappings) {
+    if (inside >= mapping.inside && inside - mapping.inside < mapping.size)
+      return mapping.outside + (inside - mapping.inside);
+  }
+  return kNobody;
+}
+
+// A user namespace may not make nodes. The host's are bound, but where they are missing or somebody
+// else's.
+Result<> SupplyDevices(const StateDirectory& directory, ContainerSpec* spec) {
+  if (!spec->namespaces.new_user) return {};
+  for (DeviceSpec& device : spec->devices) {
+    bool is_as_wanted = device.uid == 0 && device.gid == 0 && sys::Exists(AT_FDCWD, device.path);
+    if (is_as_wanted) continue;
+    uid_t uid = OutsideId(spec->namespaces.uid_mappings, device.uid);
+    gid_t gid = OutsideId(spec->namespaces.gid_mappings, device.gid);
+    device.host_path = TRY(directory.MakeDevice(device, uid, gid).Context("device " + device.path));
+  }
+  return {};
+}
+
 class Runner {
  public:
   Runner(const RunOptions& options, int* failure_code)
@@ -296,6 +320,7 @@ Result<> Runner::Prepare() {
   directory_.emplace(std::move(directory));
   TRY(directory_->StoreConfig(text_));
   TRY(OpenRoot());
+  TRY(SupplyDevices(*directory_, &spec));
   if (config_.seccomp) {
     seccomp_ =
         TRY(LoadSeccomp(*config_.seccomp, context_.root + "/.cache").Context("linux.seccomp"));

@@ -1,6 +1,7 @@
 #include "isolation/oci/state.h"
 
 #include <fcntl.h>
+#include <sys/sysmacros.h>
 
 #include <cerrno>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "isolation/oci/container.h"
 #include "isolation/oci/limits.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/inode.h"
 #include "isolation/sys/process.h"
 
 namespace skiff::isolation::oci {
@@ -93,6 +95,19 @@ Result<State> StateDirectory::Load() const {
     state.status = is_waiting ? "created" : IsFrozen(state) ? "paused" : "running";
   }
   return state;
+}
+
+Result<std::string> StateDirectory::MakeDevice(const DeviceSpec& device, uid_t uid,
+                                               gid_t gid) const {
+  std::string path = path_ + "/device-" + device.type + "-" + std::to_string(device.major) + "-" +
+                     std::to_string(device.minor) + "-" + std::to_string(uid) + "-" +
+                     std::to_string(gid);
+  if (sys::Exists(AT_FDCWD, path)) return path;
+  mode_t type = device.type == 'b' ? S_IFBLK : S_IFCHR;
+  TRY(sys::MakeNode(AT_FDCWD, path, type | 0600, makedev(device.major, device.minor)));
+  TRY(sys::Chmod(AT_FDCWD, path, device.mode & 07777));
+  TRY(sys::Chown(AT_FDCWD, path, uid, gid));
+  return path;
 }
 
 Result<> StateDirectory::StoreConfig(std::string_view text) const {

@@ -20,6 +20,7 @@
 
 #include "isolation/base/result.h"
 #include "isolation/base/unique_fd.h"
+#include "isolation/container_spec.h"
 
 namespace skiff::isolation::oci {
 
@@ -59,6 +60,8 @@ class StateDirectory {
 
   Result<> Store(const State& state) const;
   Result<State> Load() const;  // with the status of this moment
+  // A device node in the directory, and its path.
+  Result<std::string> MakeDevice(const DeviceSpec& device, uid_t uid, gid_t gid) const;
   Result<> StoreConfig(std::string_view text) const;
   Result<std::string> LoadConfig() const;
   std::string gate_path() const { return path_ + "/start.sock"; }

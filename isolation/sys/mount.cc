@@ -94,6 +94,10 @@ Result<> SetMountAttributes(int mount_fd, uint64_t attr_set, uint64_t attr_clear
   });
 }
 
+Result<> AllowDevices(int mount_fd) {
+  return SetMountAttributes(mount_fd, 0, MOUNT_ATTR_NODEV, false);
+}
+
 Result<> AttachMount(int mount_fd, int dirfd, const std::string& path) {
   unsigned flags =
       MOVE_MOUNT_F_EMPTY_PATH | (path.empty() ? unsigned{MOVE_MOUNT_T_EMPTY_PATH} : 0U);

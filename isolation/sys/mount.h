@@ -38,6 +38,8 @@ Result<UniqueFd> OpenProgramReadOnly(const std::string& path);
 // attr_set / attr_clear: MOUNT_ATTR_*.
 Result<> SetMountAttributes(int mount_fd, uint64_t attr_set, uint64_t attr_clear,
                             bool is_recursive);
+// Device nodes on this mount work, whatever holds where it was cloned from.
+Result<> AllowDevices(int mount_fd);
 // Attaches a detached mount at `path`.
 Result<> AttachMount(int mount_fd, int dirfd, const std::string& path);
 Result<> DetachMount(const std::string& path);  // umount2(MNT_DETACH|UMOUNT_NOFOLLOW)

@@ -493,6 +493,40 @@ TEST_F(OciRunTest, UserNamespaceMapsIdsAndBindsDevices) {
   EXPECT_EQ(finished.code, 0);
 }
 
+TEST_F(OciRunTest, AUserNamespacesDeviceBelongsToWhomItShould) {
+  config_["linux"]["namespaces"].push_back({{"type", "user"}});
+  json mapping = {{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}};
+  config_["linux"]["uidMappings"] = config_["linux"]["gidMappings"] = mapping;
+  config_["linux"]["devices"] = {{{"path", "/dev/own-null"},
+                                  {"type", "c"},
+                                  {"major", 1},
+                                  {"minor", 3},
+                                  {"uid", 10},
+                                  {"gid", 11}}};
+  Finished finished = Script("busybox stat -c '%u:%g %t,%T' /dev/own-null; echo > /dev/own-null");
+  EXPECT_EQ(finished.output, "10:11 1,3\n");
+  EXPECT_EQ(finished.code, 0);
+}
+
+TEST_F(OciRunTest, UpdateChangesOneLimitAndRefusesWhatItCannotDo) {
+  config_["linux"]["resources"]["pids"] = {{"limit", 20}};
+  Begin("sleep 1000");
+  EXPECT_EQ(Command({"update", "--pids-limit", "33", id_}).output, "");
+  bool is_found = false;
+  for (const std::string& directory : host_->Directories("skiff-oci-" + id_)) {
+    Result<std::string> max = sys::ReadFile(AT_FDCWD, directory + "/pids.max");
+    if (!max.ok()) continue;
+    is_found = true;
+    EXPECT_EQ(max.value(), "33\n");
+  }
+  EXPECT_TRUE(is_found);
+  sys::WriteFile(AT_FDCWD, bundle_.path() + "/limits", R"({"unified": {"nonesuch.max": "1"}})")
+      .value();
+  EXPECT_THAT(Command({"update", "--resources", bundle_.path() + "/limits", id_}).output,
+              HasSubstr("the requested cgroup controller `nonesuch` is not available"));
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+}
+
 TEST_F(OciRunTest, ATerminalIsTheContainersOwn) {
   config_["process"]["terminal"] = true;
   config_["process"]["consoleSize"] = {{"height", 33}, {"width", 77}};
