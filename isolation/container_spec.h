@@ -87,7 +87,7 @@ struct NamespaceSpec {
   bool new_user = false;
   std::vector<IdMapping> uid_mappings;  // new_user: both must not be empty
   std::vector<IdMapping> gid_mappings;
-  std::vector<NamespaceJoin> joins;  // user and mount by the child, the rest around the clone
+  std::vector<NamespaceJoin> joins;  // user, mount and cgroup by the child, others around the clone
 };
 
 struct ContainerSpec {

@@ -148,9 +148,10 @@ void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
   plan_.new_cgroup_namespace = namespaces.new_cgroup;
   plan_.network_namespace = namespaces.join_network;
   plan_.new_user_namespace = namespaces.new_user;
-  plan_.join_mount = plan_.join_user = -1;
+  plan_.join_mount = plan_.join_user = plan_.join_cgroup = -1;
   for (const NamespaceJoin& join : namespaces.joins) {
     if (join.type == CLONE_NEWNS) plan_.join_mount = join.fd;
+    if (join.type == CLONE_NEWCGROUP) plan_.join_cgroup = join.fd;
     if (join.type == CLONE_NEWUSER) plan_.join_user = join.fd;
   }
   auto has_root = [](const std::vector<IdMapping>& mappings) {
@@ -398,8 +399,6 @@ class JoinedAround {
         return "ipc";
       case CLONE_NEWUTS:
         return "uts";
-      case CLONE_NEWCGROUP:
-        return "cgroup";
       default:
         return nullptr;  // the child's to enter
     }

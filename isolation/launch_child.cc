@@ -221,7 +221,10 @@ bool Child::JoinNamespaces() {
   if (plan_.new_user_namespace && !(AskParent(kLaunchWantsIds) && BecomeMappedRoot())) return false;
   if (plan_.network_namespace >= 0 && setns(plan_.network_namespace, CLONE_NEWNET) != 0)
     return false;
-  // The mount namespace first: its descriptor is of use only while rights over it are held.
+  // Not before the clone: from inside one, the kernel knows no group outside it to leave.
+  if (plan_.join_cgroup >= 0 && setns(plan_.join_cgroup, CLONE_NEWCGROUP) != 0) return false;
+  // The mount namespace before the user's: its descriptor is of use only while rights over it are
+  // held.
   if (plan_.join_mount >= 0 && setns(plan_.join_mount, CLONE_NEWNS) != 0) return false;
   if (plan_.join_user >= 0 && !(setns(plan_.join_user, CLONE_NEWUSER) == 0 && BecomeMappedRoot()))
     return false;

@@ -76,6 +76,7 @@ struct ChildPlan {
   bool has_mapped_root;
   int join_mount;  // -1: none
   int join_user;
+  int join_cgroup;
   bool dies_with_caller;
   bool pauses_before_pivot;
   int gate;

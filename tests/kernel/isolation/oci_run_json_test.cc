@@ -452,6 +452,14 @@ TEST_F(OciRunTest, ExecRunsInsideWithNothingOfTheCaller) {
   EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
 }
 
+TEST_F(OciRunTest, ExecSeesTheContainersCgroupAsItsRoot) {
+  config_["linux"]["namespaces"].push_back({{"type", "cgroup"}});
+  Begin("sleep 1000");
+  EXPECT_THAT(Command({"exec", id_, "/bin/busybox", "cat", "/proc/self/cgroup"}).output,
+              HasSubstr("0::/\n"));
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+}
+
 TEST_F(OciRunTest, HooksAreToldTheStateInTheirOrder) {
   std::string order = SharedDirectory() + "/order";
   auto hook = [&](const std::string& name, const std::string& file) -> json {
