@@ -457,7 +457,10 @@ bool Child::RaiseAmbient() const {
 }
 
 bool Child::DieWithParent() const {
-  if (plan_.dies_with_caller && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return false;
+  if (!plan_.dies_with_caller) return true;
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return false;
+  // Behind the gate nobody holds the pipe any more.
+  if (connection_ >= 0) return true;
   // A parent that died before the line above sends no signal any more.
   pollfd parent{.fd = plan_.error_pipe, .events = 0, .revents = 0};
   if (poll(&parent, 1, 0) != 0) _exit(127);

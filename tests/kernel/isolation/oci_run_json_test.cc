@@ -426,6 +426,22 @@ TEST_F(OciRunTest, CreateTellsOfAMissingProgramAndLeavesNothing) {
   EXPECT_THAT(Command({"state", id_}).output, HasSubstr("does not exist"));
 }
 
+// The filter is loaded early then, and what follows happens behind the gate, its creator gone.
+TEST_F(OciRunTest, AFilterWithoutNoNewPrivilegesStartsAsWell) {
+  config_["process"]["noNewPrivileges"] = false;
+  config_["linux"]["seccomp"] = {
+      {"defaultAction", "SCMP_ACT_ALLOW"},
+      {"syscalls", {{{"names", {"mkdir"}}, {"action", "SCMP_ACT_ERRNO"}}}}};
+  config_["process"]["args"] = {"/bin/busybox", "sleep", "1000"};
+  WriteConfig();
+  ASSERT_EQ(Command({"create", "-b", bundle_.path(), id_}).output, "");
+  EXPECT_EQ(Command({"start", id_}).output, "");
+  EXPECT_EQ(Status(), "running");
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+  config_["hooks"]["startContainer"] = {{{"path", "/bin/busybox"}, {"args", {"busybox", "true"}}}};
+  EXPECT_EQ(Script("exit 6").code, 6);
+}
+
 TEST_F(OciRunTest, DeletingACreatedContainerNeedsNoForce) {
   config_["process"]["args"] = {"/bin/busybox", "true"};
   WriteConfig();
