@@ -40,7 +40,7 @@ struct Number {
 
 const std::vector<Number>& Numbers() {
   using std::chrono::milliseconds;
-  static const std::vector<Number> numbers = {
+  static const std::vector<Number> kNumbers = {
       {"parallelLayers", 1, 16,
        [](Settings& s, int64_t n) { s.parallel_layers = static_cast<size_t>(n); }},
       {"attempts", 1, 20, [](Settings& s, int64_t n) { s.attempts = static_cast<size_t>(n); }},
@@ -53,7 +53,7 @@ const std::vector<Number>& Numbers() {
       {"leastBytesPerSecond", 0, INT64_MAX,
        [](Settings& s, int64_t n) { s.least_bytes_per_second = static_cast<uint64_t>(n); }},
   };
-  return numbers;
+  return kNumbers;
 }
 
 Result<Settings> ReadSettings(const JsonCursor& root) {

@@ -91,12 +91,9 @@ struct Layer {
 };
 
 constexpr Layer kLayers[] = {
-    {"seccomp", SetSeccomp},
-    {"caps", SetCapabilities},
-    {"nnp", SetNoNewPrivileges},
-    {"masked-paths", SetMaskedPaths},
-    {"userns", SetUserNamespace},
-    {"landlock", SetLandlock},
+    {"seccomp", SetSeccomp},      {"caps", SetCapabilities},
+    {"nnp", SetNoNewPrivileges},  {"masked-paths", SetMaskedPaths},
+    {"userns", SetUserNamespace}, {"landlock", SetLandlock},
     {"pidns", SetPids},
 };
 
