@@ -181,6 +181,7 @@ Result<CgroupHost> CgroupHost::Discover(const std::string& mountinfo) {
     if (tail[0] == "cgroup2" && host.unified_mount_.empty()) host.unified_mount_ = mount;
     if (tail[0] != "cgroup") continue;
     for (std::string_view option : Split(tail[2], ',')) {
+      if (option == "freezer") host.legacy_freezer_ = mount;
       for (Controller controller : kControllers) {
         if (option == ControllerName(controller)) host.legacy_.push_back({controller, mount});
       }
@@ -381,6 +382,40 @@ Result<Cgroup> CgroupHost::OpenGroup(const std::string& path) const {
   return group;
 }
 
+// The mounts that a choice speaks of; none when it names a controller that is not in cgroup v1.
+std::vector<std::string> CgroupHost::HierarchiesOf(const Choice& choice) const {
+  if (choice.controllers.empty()) return Directories("");
+  std::vector<std::string> mounts;
+  for (const std::string& name : choice.controllers) {
+    for (const Legacy& legacy : legacy_) {
+      if (ControllerName(legacy.controller) == name) mounts.push_back(legacy.mount + "/");
+    }
+  }
+  return mounts;
+}
+
+Result<Cgroup> CgroupHost::Open(const std::string& path, const std::vector<Choice>& choices) const {
+  Cgroup group = TRY(OpenGroup(path));
+  std::vector<std::string> mounts = Directories("");
+  for (const Choice& choice : choices) {
+    std::vector<std::string> chosen = HierarchiesOf(choice);
+    if (chosen.empty())
+      return Error(Code::kInvalid, "unknown controller " + Join(choice.controllers, ","));
+    for (const std::string& mount : chosen) {
+      std::string directory = mount + path + (choice.path.empty() ? "" : "/") + choice.path;
+      UniqueFd procs = TRY(sys::Open(AT_FDCWD, directory + "/cgroup.procs", O_WRONLY));
+      size_t place =
+          static_cast<size_t>(std::find(mounts.begin(), mounts.end(), mount) - mounts.begin());
+      if (place == 0) {
+        group.unified_ = TRY(sys::OpenDirectory(AT_FDCWD, directory));
+      } else {
+        group.legacy_procs_[place - 1] = std::move(procs);
+      }
+    }
+  }
+  return group;
+}
+
 Result<Cgroup> CgroupHost::Create(const std::string& path, const CgroupLimits& limits,
                                   std::vector<std::string>* warnings) const {
   auto create = [&]() -> Result<Cgroup> {
@@ -401,6 +436,26 @@ Result<> CgroupHost::Update(const std::string& path, const CgroupLimits& limits,
     return Apply(path, limits, warnings);
   };
   return update().Context("cgroup " + path);
+}
+
+Result<> CgroupHost::RemoveIfEmpty(const std::string& path) const {
+  Result<> first;
+  for (const std::string& directory : Directories(path)) {
+    Result<> removed = sys::RemoveDirectory(AT_FDCWD, directory);
+    bool is_left = !removed.ok() && (removed.error().sys_errno() == EBUSY ||
+                                     removed.error().code() == Code::kNotFound);
+    if (first.ok() && !is_left) first = std::move(removed);
+  }
+  return first;
+}
+
+bool CgroupHost::IsFrozen(const std::string& path) const {
+  Result<std::string> state =
+      sys::ReadFile(AT_FDCWD, unified_mount_ + "/" + path + "/cgroup.freeze");
+  if (state.ok() && TrimSpace(state.value()) == "1") return true;
+  if (legacy_freezer_.empty()) return false;
+  state = sys::ReadFile(AT_FDCWD, legacy_freezer_ + "/" + path + "/freezer.state");
+  return state.ok() && TrimSpace(state.value()) != "THAWED";
 }
 
 Result<> CgroupHost::Remove(const std::string& path) const {

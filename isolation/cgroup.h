@@ -104,12 +104,23 @@ class CgroupHost {
   Result<> Update(const std::string& path, const CgroupLimits& limits,
                   std::vector<std::string>* warnings) const;
 
-  // A group that is there already.
-  Result<Cgroup> Open(const std::string& path) const { return OpenGroup(path); }
+  // A group that is there already, or groups below it: each choice is a path below `path`, for all
+  // hierarchies or, with controllers ("cpu", "memory"), for those of cgroup v1 that hold these.
+  struct Choice {
+    std::vector<std::string> controllers;
+    std::string path;  // "": the group itself
+  };
+  Result<Cgroup> Open(const std::string& path, const std::vector<Choice>& choices = {}) const;
 
   // Kills what runs in the group or below, waits, and removes the groups in every hierarchy. Absent
   // is fine.
   Result<> Remove(const std::string& path) const;
+
+  // Removes what of the group holds no process; the rest stays.
+  Result<> RemoveIfEmpty(const std::string& path) const;
+
+  // A group that is there and takes no step: of cgroup v2, or of the v1 freezer.
+  bool IsFrozen(const std::string& path) const;
 
   // The paths of the hierarchies' directories for `path`, for those who look (doctor, inspect,
   // tests).
@@ -124,6 +135,7 @@ class CgroupHost {
   Result<> EnableFor(const std::string& path, const CgroupLimits& limits) const;
   Result<> MakeEverywhere(const std::string& path) const;
   Result<Cgroup> OpenGroup(const std::string& path) const;
+  std::vector<std::string> HierarchiesOf(const Choice& choice) const;
   std::string DirectoryOf(Controller controller, const std::string& path) const;  // "" when missing
   Result<> Apply(const std::string& path, const CgroupLimits& limits,
                  std::vector<std::string>* warnings) const;
@@ -131,6 +143,7 @@ class CgroupHost {
   std::string unified_mount_;
   std::vector<Controller> unified_controllers_;
   std::vector<Legacy> legacy_;
+  std::string legacy_freezer_;  // its mount, "": none
 };
 
 }  // namespace skiff::isolation

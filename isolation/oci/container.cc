@@ -94,7 +94,7 @@ std::string PlanCgroupPath(const Config& config, const std::string& id) {
     if (part.empty() || part == ".") continue;
     path.append(path.empty() ? "" : "/").append(part);
   }
-  return path.empty() ? "skiff-oci-" + id : path;
+  return path.empty() ? id : path;
 }
 
 // The rules a runtime adds so that the devices it supplies itself work (pseudo-terminals with

@@ -7,6 +7,7 @@
 #include "isolation/base/text.h"
 #include "isolation/cgroup.h"
 #include "isolation/launch.h"
+#include "isolation/limits.h"
 #include "isolation/oci/config.h"
 #include "isolation/oci/console.h"
 #include "isolation/oci/container.h"
@@ -41,6 +42,25 @@ Result<> SetUser(const std::string& text, Process* process) {
   return {};
 }
 
+// "PATH" or "CONTROLLER,CONTROLLER:PATH", the path below the container's group.
+Result<CgroupHost::Choice> ParseCgroup(const std::string& text) {
+  CgroupHost::Choice choice;
+  size_t colon = text.find(':');
+  std::string_view path = text;
+  if (colon != std::string::npos) {
+    for (std::string_view name : Split(path.substr(0, colon), ','))
+      choice.controllers.emplace_back(name);
+    path.remove_prefix(colon + 1);
+  }
+  for (std::string_view part : Split(path, '/')) {
+    if (part == "..")
+      return Error(Code::kInvalid, "--cgroup: " + text + " .. is not a sub cgroup path");
+    if (part.empty() || part == ".") continue;
+    choice.path.append(choice.path.empty() ? "" : "/").append(part);
+  }
+  return choice;
+}
+
 void SetVariable(const std::string& entry, std::vector<std::string>* environment) {
   std::string prefix = entry.substr(0, entry.find('=') + 1);
   std::erase_if(*environment, [&](const std::string& old) { return old.rfind(prefix, 0) == 0; });
@@ -60,6 +80,7 @@ class Executor {
   Result<> OpenNamespaces();
   Result<> OpenCgroup();
   Result<> ConnectConsole();
+  Result<Launched> LaunchInGroup(LaunchFailure* failure);
   Result<int> Start();
 
   const ExecOptions& options_;
@@ -80,7 +101,13 @@ class Executor {
 Result<> Executor::FindContainer() {
   StateDirectory directory = TRY(StateDirectory::Open(options_.context.root, options_.id));
   state_ = TRY(directory.Load());
-  bool is_fit = state_.status == "running" || state_.status == "created";
+  bool is_paused = state_.status == "paused";
+  if (is_paused && !options_.ignores_pause) {
+    return Error(Code::kConflict, "container '" + options_.id +
+                                      "' is paused: cannot exec in a paused container "
+                                      "(use --ignore-paused to override)");
+  }
+  bool is_fit = is_paused || state_.status == "running" || state_.status == "created";
   if (!is_fit) {
     return Error(Code::kConflict, "container '" + options_.id + "' is " + state_.status +
                                       ": cannot exec in a container that is not running");
@@ -132,6 +159,11 @@ Result<> Executor::MakeProcess() {
   if (process_.working_directory.empty() || process_.working_directory[0] != '/')
     return Error(Code::kInvalid, "--cwd '" + process_.working_directory + "' is not absolute");
   TRY(SetUser(options_.user, &process_));
+  process_.additional_gids.insert(process_.additional_gids.end(), options_.additional_gids.begin(),
+                                  options_.additional_gids.end());
+  if (process_.additional_gids.size() > kMaxGroups)
+    return Error(Code::kInvalid,
+                 "--additional-gids: more than " + std::to_string(kMaxGroups) + " groups");
   TRY(AddCapabilities());
   // Nothing a later execve could inherit (CVE-2022-29162), unless ambient ones are asked for.
   if (options_.process_file.empty() && process_.capabilities.ambient == 0)
@@ -164,17 +196,39 @@ Result<> Executor::OpenNamespaces() {
 
 Result<> Executor::OpenCgroup() {
   if (state_.cgroup_path.empty()) return {};
-  CgroupHost host = TRY(CgroupHost::Discover());
-  std::string path = state_.cgroup_path;
-  for (std::string_view part : Split(options_.cgroup, '/')) {
-    if (part == "..")
-      return Error(Code::kInvalid, "--cgroup: " + options_.cgroup + " .. is not a sub cgroup path");
-    if (!part.empty() && part != ".") path.append("/").append(part);
+  std::vector<CgroupHost::Choice> choices;
+  for (const std::string& text : options_.cgroups) {
+    CgroupHost::Choice choice = TRY(ParseCgroup(text));
+    choices.push_back(std::move(choice));
   }
-  Result<Cgroup> group = host.Open(path);
-  if (!group.ok()) return std::move(group).error().Context("--cgroup: adding pid to cgroup");
+  CgroupHost host = TRY(CgroupHost::Discover());
+  Result<Cgroup> group = host.Open(state_.cgroup_path, choices);
+  if (!group.ok())
+    return std::move(group).error().Context("exec: adding pid of the process to cgroups");
   cgroup_ = std::move(group).value();
   return {};
+}
+
+// A group whose controllers are passed on to groups below takes no process: then the first
+// process's own group, wherever it has been moved to, unless another was asked for.
+Result<Launched> Executor::LaunchInGroup(LaunchFailure* failure) {
+  Result<Launched> launched = Launch(spec_, cgroup_ ? &*cgroup_ : nullptr, failure);
+  bool is_full = !launched.ok() && cgroup_ && failure->step == LaunchStep::kNone &&
+                 launched.error().sys_errno() == EBUSY;
+  if (!is_full) return launched;
+  if (!options_.cgroups.empty()) {
+    return std::move(launched).error().Context("exec: adding pid of the process to cgroups: /" +
+                                               state_.cgroup_path +
+                                               "/cgroup.procs: device or resource busy");
+  }
+  std::string own = TRY(sys::ReadFile(AT_FDCWD, "/proc/" + std::to_string(state_.pid) + "/cgroup"));
+  for (std::string_view line : Split(own, '\n')) {
+    if (line.rfind("0::/", 0) != 0) continue;
+    CgroupHost host = TRY(CgroupHost::Discover());
+    cgroup_ = TRY(host.Open(std::string(line.substr(4))));
+    return Launch(spec_, &*cgroup_, failure);
+  }
+  return launched;
 }
 
 Result<> Executor::ConnectConsole() {
@@ -198,11 +252,9 @@ Result<int> Executor::Start() {
   // Before anything of it is inside: the child is a copy of this process.
   TRY(sys::SetNonDumpable());
   LaunchFailure failure;
-  Result<Launched> launched = Launch(spec_, cgroup_ ? &*cgroup_ : nullptr, &failure);
-  if (!launched.ok()) {
-    if (failure.step == LaunchStep::kExec) *failure_code_ = failure.ExitCode();
-    return std::move(launched).error();
-  }
+  Result<Launched> launched = LaunchInGroup(&failure);
+  if (!launched.ok()) return std::move(launched).error();
+  TellSteps(launched.value(), options_.context);
   sys::Process process = std::move(launched.value().process);
   Result<> noted = WritePidFile(options_.pid_file, process.pid);
   if (!noted.ok()) {

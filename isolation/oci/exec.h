@@ -21,14 +21,18 @@ struct ExecOptions {
   std::vector<std::string> environment;
   std::vector<std::string> capabilities;  // added
   std::string user;                       // UID[:GID]
-  std::string working_directory;          // "": the container's
-  std::string cgroup;                     // a group below the container's
+  std::vector<uint32_t> additional_gids;
+  std::string working_directory;  // "": the container's
+  // Groups below the container's, [CONTROLLER,...:]PATH: the first form is for hosts with cgroup
+  // v1.
+  std::vector<std::string> cgroups;
   std::string pid_file;
   std::string console_socket;
   unsigned preserved_descriptors = 0;
   bool has_terminal = false;
   bool no_new_privileges = false;
   bool is_detached = false;
+  bool ignores_pause = false;  // waits inside a paused container until it is resumed
 };
 
 // As Run.

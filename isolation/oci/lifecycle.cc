@@ -175,8 +175,12 @@ Result<> DeleteContainer(const CommandContext& context, const std::string& id, b
   Result<> first = EndProcess(state);
   if (!state.cgroup_path.empty()) {
     Result<CgroupHost> host = CgroupHost::Discover();
-    Result<> removed =
-        host.ok() ? host.value().Remove(state.cgroup_path) : Result<>(std::move(host).error());
+    auto remove = [&]() -> Result<> {
+      if (!host.ok()) return std::move(host).error();
+      return state.is_cgroup_shared ? host.value().RemoveIfEmpty(state.cgroup_path)
+                                    : host.value().Remove(state.cgroup_path);
+    };
+    Result<> removed = remove();
     if (first.ok()) first = std::move(removed);
   }
   Result<Config> config = LoadedConfig(directory);

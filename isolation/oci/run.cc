@@ -45,11 +45,13 @@ class OwnCgroup {
   Result<> Create(const std::string& path, const Config& config,
                   const std::function<void(std::string_view)>& warn) {
     CgroupHost host = TRY(CgroupHost::Discover());
-    // Removing kills what is inside: a group with processes of others cannot become ours.
+    if (host.IsFrozen(path))
+      return Error(Code::kConflict,
+                   "linux.cgroupsPath: " + path + ": container's cgroup unexpectedly frozen");
     Result<std::string> events =
         sys::ReadFile(AT_FDCWD, host.unified_mount() + "/" + path + "/cgroup.events");
-    if (events.ok() && events.value().find("populated 1") != std::string::npos)
-      return Error(Code::kConflict, "linux.cgroupsPath: " + path + " holds processes already");
+    is_shared_ = events.ok() && events.value().find("populated 1") != std::string::npos;
+    if (is_shared_) warn("linux.cgroupsPath: " + path + ": container's cgroup is not empty");
     std::vector<std::string> warnings;
     cgroup_ = TRY(host.Create(path, config.resources.limits, &warnings));
     host_ = std::move(host);
@@ -62,7 +64,8 @@ class OwnCgroup {
   Result<> Remove() {
     if (!host_) return {};
     std::string path = cgroup_->path();
-    Result<> removed = host_->Remove(path);
+    // Removing kills what is inside, and that is not ours alone.
+    Result<> removed = is_shared_ ? host_->RemoveIfEmpty(path) : host_->Remove(path);
     host_.reset();
     cgroup_.reset();
     return removed;
@@ -71,11 +74,13 @@ class OwnCgroup {
   void Keep() { host_.reset(); }
   const Cgroup* get() const { return cgroup_ ? &*cgroup_ : nullptr; }
   std::string path() const { return cgroup_ ? cgroup_->path() : ""; }
+  bool is_shared() const { return is_shared_; }
   const CgroupHost& host() const { return *host_; }
 
  private:
   std::optional<CgroupHost> host_;
   std::optional<Cgroup> cgroup_;
+  bool is_shared_ = false;  // there were processes of others
 };
 
 MountSpec OwnGroupBind(const std::string& source, const MountSpec& cgroup) {
@@ -171,16 +176,16 @@ Result<> WritePidFile(const std::string& path, pid_t pid) {
   return sys::Rename(AT_FDCWD, fresh, AT_FDCWD, path).Context("pid file");
 }
 
-namespace {
-
-void TellSteps(const Launched& launched, const CommandContext& options) {
+void TellSteps(const Launched& launched, const CommandContext& context) {
   for (size_t i = 0; i < launched.step_nanoseconds.size(); ++i) {
     int64_t nanoseconds = launched.step_nanoseconds[i];
     if (nanoseconds == 0) continue;
-    options.debug(std::string(LaunchStepName(static_cast<LaunchStep>(i))) + ": " +
+    context.debug(std::string(LaunchStepName(static_cast<LaunchStep>(i))) + ": " +
                   std::to_string(nanoseconds / 1000) + " us");
   }
 }
+
+namespace {
 
 // Where the root is attached for a moment, seen by nobody else: a user namespace's root may not
 // reach the bundle's directory.
@@ -353,6 +358,7 @@ State Runner::MakeState(const std::string& status, pid_t pid) const {
           .bundle = bundle_,
           .rootfs = plan_.rootfs,
           .cgroup_path = cgroup_.path(),
+          .is_cgroup_shared = cgroup_.is_shared(),
           .created = created_,
           .owner = OwnerName(),
           .annotations = config_.annotations};

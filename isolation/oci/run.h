@@ -12,6 +12,7 @@
 
 #include "isolation/base/result.h"
 #include "isolation/container_spec.h"
+#include "isolation/launch.h"
 
 namespace skiff::isolation::oci {
 
@@ -54,6 +55,8 @@ void SetHome(int rootfs, ContainerSpec* spec);
 // Descriptors that a service manager passed (LISTEN_FDS of sd_listen_fds(3)) go on to the
 // container.
 void PassListeners(unsigned preserved, ContainerSpec* spec);
+// How long the steps of a start took, to context.debug.
+void TellSteps(const Launched& launched, const CommandContext& context);
 Result<> WritePidFile(const std::string& path, pid_t pid);
 
 }  // namespace skiff::isolation::oci

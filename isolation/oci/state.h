@@ -32,7 +32,8 @@ struct State {
   uint64_t pid_start = 0;  // ticks since boot: tells a recycled number
   std::string bundle;
   std::string rootfs;
-  std::string cgroup_path;  // "": no group of its own
+  std::string cgroup_path;        // "": no group of its own
+  bool is_cgroup_shared = false;  // it held processes of others before
   std::string created;
   std::string owner;
   std::map<std::string, std::string> annotations;

@@ -33,6 +33,7 @@ std::string EncodeStates(const std::vector<State>& states) {
 std::string EncodeState(const State& state) {
   nlohmann::ordered_json encoded = PublicState(state);
   encoded["cgroupPath"] = state.cgroup_path;
+  if (state.is_cgroup_shared) encoded["cgroupShared"] = true;
   encoded["pidStart"] = state.pid_start;
   // The name crun gives it; who checkpoints asks for it. Streams are not looked into here.
   encoded["external_descriptors"] = "[]";
@@ -58,6 +59,8 @@ Result<State> DecodeState(std::string_view text) {
   state.pid = static_cast<pid_t>(TRY(pid.Integer(0, INT32_MAX)));
   JsonCursor start = TRY(root.Get("pidStart"));
   state.pid_start = static_cast<uint64_t>(TRY(start.Integer(0)));
+  std::optional<bool> is_shared = TRY(root.FindBoolean("cgroupShared"));
+  state.is_cgroup_shared = is_shared.value_or(false);
   std::optional<JsonCursor> annotations = TRY(root.Find("annotations"));
   if (!annotations) return state;
   auto members = TRY(annotations->Members());

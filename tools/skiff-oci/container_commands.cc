@@ -63,7 +63,15 @@ void AddExec(CLI::App* app, Session* session) {
       ->allow_extra_args(false);
   command->add_option("-u,--user", options->user, "UID[:GID]");
   command->add_option("--cwd", options->working_directory, "Working directory");
-  command->add_option("--cgroup", options->cgroup, "Group below the container's");
+  command
+      ->add_option("-g,--additional-gids", options->additional_gids, "One more group (repeatable)")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--cgroup", options->cgroups,
+                   "Group below the container's, [CONTROLLER,...:]PATH (repeatable)")
+      ->allow_extra_args(false);
+  command->add_flag("--ignore-paused", options->ignores_pause,
+                    "In a paused container: wait inside until it is resumed");
   command->add_option("--apparmor", *apparmor, "Not supported: refused");
   command->add_option("--pid-file", options->pid_file, "File to write the process's number to");
   command->add_option("--console-socket", options->console_socket,

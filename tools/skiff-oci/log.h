@@ -1,5 +1,5 @@
 // Where skiff-oci tells what went wrong: standard error always, and --log in the form that podman
-// and containerd read back.
+// and containerd read back: JSON, or time=... level=... msg="..." lines.
 #pragma once
 
 #include <string>

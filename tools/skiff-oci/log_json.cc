@@ -12,7 +12,8 @@ namespace skiff::oci_tool {
 void AppendLog(const LogTarget& target, std::string_view level, std::string_view message) {
   if (target.file.empty()) return;
   std::string time = FormatRfc3339(WallNanoseconds());
-  std::string line = time + " " + std::string(level) + " " + std::string(message) + "\n";
+  std::string line = "time=\"" + time + "\" level=" + std::string(level) +
+                     " msg=" + EncodeJson(nlohmann::json(std::string(message))) + "\n";
   if (target.is_json) {
     nlohmann::json encoded = {{"time", time}, {"level", level}, {"msg", message}};
     line = EncodeJson(encoded) + "\n";

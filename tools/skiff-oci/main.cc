@@ -23,7 +23,8 @@ void AddGlobalFlags(CLI::App* app, Session* session) {
   app->add_option("--log", session->log.file, "Also append messages to this file");
   app->add_option("--log-format", session->log_format, "Format of --log")
       ->check(CLI::IsMember({"text", "json"}));
-  app->add_flag("--debug", session->is_debug, "Show how long each step of the start took");
+  app->add_flag("--debug", session->is_debug,
+                "Tell how long each step of a start took, in --log or else on standard error");
   app->add_flag("--systemd-cgroup", session->is_systemd, "Not supported: refused");
   app->add_option("--cgroup-manager", session->cgroup_manager,
                   "cgroupfs, or disabled: no cgroup, hence no device rules; limits are refused")
@@ -54,6 +55,8 @@ namespace skiff::oci_tool {
 
 void Session::Report(std::string_view level, std::string_view message) const {
   AppendLog(log, level, message);
+  // Standard error is the container's, too: what only developers read stays out of it.
+  if (level == "debug" && !log.file.empty()) return;
   std::string line = "skiff-oci: ";
   if (level == "debug") line = "skiff-oci: level=debug ";
   line.append(message).append("\n");

@@ -1,4 +1,4 @@
-// The built skiff-oci on a busybox bundle, as podman or a person would call it.
+// Life and limits of a container: see oci_container.h.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,162 +8,15 @@
 
 #include <nlohmann/json.hpp>
 
-#include "isolation/base/text.h"
-#include "isolation/cgroup.h"
-#include "isolation/sys/file.h"
-#include "isolation/sys/process.h"
-#include "tests/support/busybox_root.h"
-#include "tests/support/capability.h"
+#include "tests/kernel/isolation/oci_container.h"
 
 namespace skiff::isolation::oci {
 namespace {
 
 using nlohmann::json;
-using skiff::test::BusyboxRoot;
-using skiff::test::TempDir;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
-
-// As `runc spec` writes it, without a terminal.
-json OrdinaryConfig() {
-  return json::parse(R"({
-    "ociVersion": "1.0.2-dev",
-    "process": {
-      "terminal": false, "user": {"uid": 0, "gid": 0}, "args": [],
-      "env": ["PATH=/bin", "TERM=xterm"], "cwd": "/",
-      "capabilities": {
-        "bounding": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"],
-        "effective": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"],
-        "permitted": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"],
-        "ambient": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]},
-      "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 512, "soft": 256}],
-      "noNewPrivileges": true},
-    "root": {"path": "rootfs", "readonly": true},
-    "hostname": "bundle",
-    "mounts": [
-      {"destination": "/proc", "type": "proc", "source": "proc"},
-      {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
-       "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]},
-      {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
-       "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]},
-      {"destination": "/dev/shm", "type": "tmpfs", "source": "shm",
-       "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]},
-      {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue",
-       "options": ["nosuid", "noexec", "nodev"]},
-      {"destination": "/sys", "type": "sysfs", "source": "sysfs",
-       "options": ["nosuid", "noexec", "nodev", "ro"]},
-      {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
-       "options": ["nosuid", "noexec", "nodev", "relatime", "ro"]}],
-    "linux": {
-      "resources": {"devices": [{"allow": false, "access": "rwm"}]},
-      "namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"},
-                     {"type": "mount"}],
-      "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],
-      "readonlyPaths": ["/proc/bus", "/proc/sys", "/proc/sysrq-trigger"]}
-  })");
-}
-
-struct Finished {
-  int code = -1;
-  std::string output;
-};
-
-class OciRunTest : public testing::Test {
- protected:
-  void SetUp() override {
-    SKIFF_REQUIRE(skiff::test::MissingRoot());
-    SKIFF_REQUIRE(skiff::test::MissingBusybox());
-    Result<CgroupHost> host = CgroupHost::Discover();
-    SKIFF_REQUIRE(host.ok() ? "" : host.error().message());
-    host_ = std::move(host).value();
-    busybox_ = std::make_unique<BusyboxRoot>();
-    sys::Symlink(busybox_->layer(), AT_FDCWD, bundle_.path() + "/rootfs").value();
-    id_ = "skiff-test-" + RandomHex(4);
-    config_ = OrdinaryConfig();
-  }
-  // Nothing of a container outlives its run, however it ended.
-  void TearDown() override {
-    if (id_.empty()) return;
-    for (const std::string& directory : host_->Directories("skiff-oci-" + id_)) {
-      EXPECT_FALSE(sys::Exists(AT_FDCWD, directory)) << directory;
-    }
-    EXPECT_FALSE(sys::Exists(AT_FDCWD, StateRoot() + "/" + id_));
-    std::string mounts = sys::ReadFile(AT_FDCWD, "/proc/self/mountinfo").value();
-    EXPECT_THAT(mounts, Not(HasSubstr(busybox_->layer())));
-  }
-  std::string StateRoot() const { return bundle_.path() + "/state"; }
-
-  sys::Process Start(const std::vector<std::string>& flags, int output) {
-    sys::WriteFile(AT_FDCWD, bundle_.path() + "/config.json", config_.dump()).value();
-    sys::SpawnSpec spec;
-    spec.path = SKIFF_OCI;
-    spec.arguments = {"skiff-oci", "--root", StateRoot()};
-    spec.arguments.insert(spec.arguments.end(), flags.begin(), flags.end());
-    spec.arguments.insert(spec.arguments.end(), {"run", "-b", bundle_.path(), "--pid-file",
-                                                 bundle_.path() + "/pid", id_});
-    UniqueFd null = sys::Open(AT_FDCWD, "/dev/null", O_RDONLY).value();
-    spec.fds = {null.get(), output, output};
-    return sys::Spawn(spec).value();
-  }
-  Finished Run(const std::vector<std::string>& flags = {}) {
-    sys::Pipe pipe = sys::MakePipe().value();
-    sys::Process process = Start(flags, pipe.write_end.get());
-    pipe.write_end.Reset();
-    Finished finished;
-    finished.output = sys::ReadAll(pipe.read_end.get(), "output").value();
-    finished.code = sys::WaitPidfd(process.pidfd.get(), true).value()->ShellCode();
-    return finished;
-  }
-  void WriteConfig() {
-    sys::WriteFile(AT_FDCWD, bundle_.path() + "/config.json", config_.dump()).value();
-  }
-  Finished Command(const std::vector<std::string>& arguments) {
-    sys::Pipe pipe = sys::MakePipe().value();
-    sys::SpawnSpec spec;
-    spec.path = SKIFF_OCI;
-    spec.arguments = {"skiff-oci", "--root", StateRoot()};
-    spec.arguments.insert(spec.arguments.end(), arguments.begin(), arguments.end());
-    UniqueFd null = sys::Open(AT_FDCWD, "/dev/null", O_RDWR).value();
-    // What stays behind keeps its streams: only a file does not wait for its end.
-    std::string file = bundle_.path() + "/output";
-    UniqueFd output =
-        sys::Open(AT_FDCWD, file, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600).value();
-    spec.fds = {null.get(), output.get(), output.get()};
-    sys::Process process = sys::Spawn(spec).value();
-    Finished finished;
-    finished.code = sys::WaitPidfd(process.pidfd.get(), true).value()->ShellCode();
-    finished.output = sys::ReadFile(AT_FDCWD, file).value();
-    return finished;
-  }
-  std::string Status() { return json::parse(Command({"state", id_}).output)["status"]; }
-  // A detached container that runs `script`.
-  void Begin(const std::string& script) {
-    config_["process"]["args"] = {"/bin/busybox", "sh", "-c", "busybox " + script};
-    WriteConfig();
-    ASSERT_EQ(Command({"run", "--detach", "-b", bundle_.path(), id_}).output, "");
-  }
-  // The host's side of the container's /shared.
-  std::string SharedDirectory() {
-    std::string directory = bundle_.path() + "/shared";
-    sys::MakeDirectories(directory, 0755).value();
-    config_["mounts"].push_back({{"destination", "/shared"},
-                                 {"type", "bind"},
-                                 {"source", directory},
-                                 {"options", {"bind"}}});
-    return directory;
-  }
-  Finished Script(const std::string& script, const std::vector<std::string>& flags = {}) {
-    config_["process"]["args"] = {"/bin/busybox", "sh", "-c", script};
-    return Run(flags);
-  }
-
-  std::optional<CgroupHost> host_;
-  std::unique_ptr<BusyboxRoot> busybox_;
-  TempDir bundle_;
-  std::string id_;
-  json config_;
-};
 
 TEST_F(OciRunTest, ExitCodeAndOutputComeBack) {
   Finished finished = Script("echo hello; exit 9");
@@ -378,15 +231,26 @@ TEST_F(OciRunTest, SignalsArePassedOnAndTheIdIsTakenMeanwhile) {
   EXPECT_EQ(sys::WaitPidfd(process.pidfd.get(), true).value()->ShellCode(), 5);
 }
 
-TEST_F(OciRunTest, ACgroupWithProcessesIsNotTakenOver) {
-  config_["linux"]["cgroupsPath"] = "/skiff-oci-" + id_;
+TEST_F(OciRunTest, AGroupWithProcessesOfOthersIsSharedAndTheyAreLeftAlone) {
+  config_["linux"]["cgroupsPath"] = "/" + id_;
   Begin("sleep 1000");
-  Finished second = Command({"run", "-b", bundle_.path(), id_ + "-second"});
-  EXPECT_EQ(second.code, 1);
-  EXPECT_THAT(second.output, HasSubstr("linux.cgroupsPath: "));
-  EXPECT_THAT(second.output, HasSubstr("holds processes already"));
+  Finished second = Command({"run", "--detach", "-b", bundle_.path(), id_ + "-second"});
+  EXPECT_EQ(second.code, 0);
+  EXPECT_THAT(second.output, HasSubstr("container's cgroup is not empty"));
+  EXPECT_EQ(Command({"delete", "--force", id_ + "-second"}).output, "");
   EXPECT_EQ(Status(), "running");
   EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+}
+
+TEST_F(OciRunTest, AFrozenGroupIsRefused) {
+  config_["linux"]["cgroupsPath"] = "/" + id_;
+  std::string group = host_->unified_mount() + "/" + id_;
+  sys::MakeDirectory(AT_FDCWD, group, 0755).value();
+  sys::WriteControl(AT_FDCWD, group + "/cgroup.freeze", "1").value();
+  Finished run = Script("exit 3");
+  EXPECT_EQ(run.code, 1);
+  EXPECT_THAT(run.output, HasSubstr("container's cgroup unexpectedly frozen"));
+  sys::RemoveDirectory(AT_FDCWD, group).value();
 }
 
 TEST_F(OciRunTest, LifeFromCreateToDelete) {
@@ -455,7 +319,7 @@ TEST_F(OciRunTest, ExecRunsInsideWithNothingOfTheCaller) {
   EXPECT_EQ(inside.code, 5);
   EXPECT_THAT(Command({"exec", id_, "/bin/busybox", "cat", "/proc/self/status"}).output,
               HasSubstr("CapInh:\t0000000000000000"));
-  EXPECT_EQ(Command({"exec", id_, "/nonesuch"}).code, 127);
+  EXPECT_EQ(Command({"exec", id_, "/nonesuch"}).code, 255);
   EXPECT_THAT(Command({"exec", "--cgroup", "../x", id_, "/bin/busybox", "true"}).output,
               HasSubstr(".. is not a sub cgroup path"));
   // CVE-2024-21626: no directory of the host is reached through a descriptor left open.
@@ -532,7 +396,7 @@ TEST_F(OciRunTest, UpdateChangesOneLimitAndRefusesWhatItCannotDo) {
   Begin("sleep 1000");
   EXPECT_EQ(Command({"update", "--pids-limit", "33", id_}).output, "");
   bool is_found = false;
-  for (const std::string& directory : host_->Directories("skiff-oci-" + id_)) {
+  for (const std::string& directory : host_->Directories(id_)) {
     Result<std::string> max = sys::ReadFile(AT_FDCWD, directory + "/pids.max");
     if (!max.ok()) continue;
     is_found = true;
