@@ -14,6 +14,7 @@ namespace skiff::isolation::oci {
 namespace {
 
 using nlohmann::json;
+using skiff::test::TempDir;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
