@@ -23,6 +23,8 @@ Result<LayerRecord> ReadLayer(const JsonCursor& object) {
   JsonCursor size = TRY(object.Get("size"));
   int64_t count = TRY(size.Integer(0));
   layer.size = static_cast<uint64_t>(count);
+  std::optional<JsonCursor> blob = TRY(object.Find("blob"));
+  if (blob) layer.blob = TRY(ReadDigest(object, "blob"));
   return layer;
 }
 
@@ -33,6 +35,8 @@ Result<ImageRecord> ReadImage(const JsonCursor& object) {
   image.names = TRY(object.FindStrings("names"));
   JsonCursor imported = TRY(object.Get("imported"));
   image.imported = TRY(imported.Integer());
+  std::optional<bool> is_pulled = TRY(object.FindBoolean("pulled"));
+  image.is_pulled = is_pulled.value_or(false);
   std::vector<JsonCursor> layers = TRY(object.FindElements("layers"));
   for (const JsonCursor& element : layers) {
     LayerRecord layer = TRY(ReadLayer(element));
@@ -62,12 +66,14 @@ std::string EncodeRecords(const std::vector<ImageRecord>& records) {
       layers.push_back({{"diffId", layer.diff_id.ToString()},
                         {"directory", "sha256:" + layer.directory},
                         {"size", layer.size}});
+      if (layer.blob) layers.back()["blob"] = layer.blob->ToString();
     }
     images.push_back({{"id", record.id.ToString()},
                       {"manifest", record.manifest.ToString()},
                       {"names", record.names},
                       {"layers", std::move(layers)},
-                      {"imported", record.imported}});
+                      {"imported", record.imported},
+                      {"pulled", record.is_pulled}});
   }
   return EncodeJson({{"images", std::move(images)}}, 1) + "\n";
 }

@@ -86,7 +86,9 @@ Result<Image> ImportImage(const StoreFiles& files, const std::string& path,
     return Error(Code::kInvalid,
                  "image name '" + *options.name + "': a name with a digest cannot be given away");
   }
-  std::unique_ptr<Intake> intake = TRY(Intake::Begin(files, Parallel(), options.progress));
+  std::unique_ptr<Intake> intake = TRY(Intake::Begin(
+      files,
+      {.parallel = Parallel(), .keeps_files = options.keeps_files, .progress = options.progress}));
   ImageFiles source = TRY(ImageFiles::Open(path, intake->staging()));
   SelectedImage image = TRY(SelectImage(source, name, options.platform.value_or(HostPlatform())));
   IntakeDocuments documents{image.id, image.config_text, "", ""};

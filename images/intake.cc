@@ -16,6 +16,33 @@ namespace {
 
 constexpr char kStopped[] = "another layer stopped the work";
 
+std::string KeptName(size_t index) { return std::to_string(index) + ".file"; }
+
+// Writes what passes to a file; without one, nothing.
+class KeepingSource : public ByteSource {
+ public:
+  KeepingSource(ByteSource* input, int file) : input_(input), file_(file) {}
+  Result<std::string_view> Next() override {
+    std::string_view piece = TRY(input_->Next());
+    if (file_ >= 0) TRY(sys::WriteAll(file_, piece, "the layer's file"));
+    return piece;
+  }
+
+ private:
+  ByteSource* input_;
+  int file_;
+};
+
+std::optional<Digest> KeptBefore(const std::vector<ImageRecord>& records,
+                                 const std::string& directory) {
+  for (const ImageRecord& record : records) {
+    for (const LayerRecord& layer : record.layers) {
+      if (layer.directory == directory && layer.blob) return layer.blob;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 // Tells how far a layer is, once a piece, and ends when another layer's failure ended the work.
@@ -42,9 +69,8 @@ class Intake::WatchedSource : public ByteSource {
   uint64_t done_ = 0;
 };
 
-Result<std::unique_ptr<Intake>> Intake::Begin(const StoreFiles& files, size_t parallel,
-                                              Progress progress) {
-  std::unique_ptr<Intake> intake(new Intake(files, parallel, std::move(progress)));
+Result<std::unique_ptr<Intake>> Intake::Begin(const StoreFiles& files, IntakeOptions options) {
+  std::unique_ptr<Intake> intake(new Intake(files, std::move(options)));
   intake->staging_ = TRY(files.MakeStaging(&intake->staging_name_));
   return intake;
 }
@@ -55,9 +81,10 @@ Intake::~Intake() {
 }
 
 void Intake::Report(ImportProgress::Step step, size_t index, uint64_t done) {
-  if (!progress_) return;
+  if (!options_.progress) return;
   std::lock_guard lock(progress_mutex_);
-  progress_({step, index + 1, layers_.size(), layers_[index].diff_id, done, layers_[index].size});
+  options_.progress(
+      {step, index + 1, layers_.size(), layers_[index].diff_id, done, layers_[index].size});
 }
 
 Result<> Intake::MakeSlots() {
@@ -66,6 +93,7 @@ Result<> Intake::MakeSlots() {
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Digest& diff_id = layers_[i].diff_id;
     Slot& slot = slots_[i];
+    slot.diff_id = diff_id;
     slot.chain_id = diff_id;
     if (i > 0) {
       slot.chain_id = Sha256::Of(slots_[i - 1].chain_id.ToString() + " " + diff_id.ToString());
@@ -74,9 +102,24 @@ Result<> Intake::MakeSlots() {
     if (!is_new) {
       slot.twin = earlier->second;
       // What becomes of the first decides about the second: one after the other.
-      parallel_ = 1;
+      options_.parallel = 1;
     }
     slot.lower_ready = TRY(sys::MakePipe());
+  }
+  return {};
+}
+
+// A layer that lost files is made anew, like one that is not there.
+Result<> Intake::SetDamagedAside() const {
+  for (const Slot& slot : slots_) {
+    for (const std::string& directory : {slot.diff_id.hex(), slot.chain_id.hex()}) {
+      HeldLayer held = TRY(files_.HoldLayer(directory));
+      if (!held.lock.valid()) continue;
+      Result<> checked = files_.CheckLayer(directory);
+      if (checked.ok()) continue;
+      UniqueFd lock = TRY(files_.LockAll());
+      TRY(files_.SetLayerAside(directory));
+    }
   }
   return {};
 }
@@ -106,10 +149,11 @@ void Intake::EndTurns() {
 Result<> Intake::AddLayers(std::vector<IntakeLayer> layers) {
   layers_ = std::move(layers);
   TRY(MakeSlots());
+  TRY(SetDamagedAside());
   TRY(TakeTurns());
   TRY(MakePlaces());
   std::vector<std::thread> threads;
-  size_t count = std::min({parallel_, kMaxParallelLayers, layers_.size()});
+  size_t count = std::min({options_.parallel, kMaxParallelLayers, layers_.size()});
   for (size_t i = 1; i < count; ++i) threads.emplace_back([this] { Work(); });
   Work();
   for (std::thread& thread : threads) thread.join();
@@ -212,7 +256,9 @@ Result<bool> Intake::UsePresent(size_t index) {
 
 Result<> Intake::Unpack(size_t index) {
   std::unique_ptr<ByteSource> file = TRY(layers_[index].open());
-  WatchedSource watched(file.get(), this, index);
+  UniqueFd kept = TRY(OpenKept(index));
+  KeepingSource keeping(file.get(), kept.get());
+  WatchedSource watched(&keeping, this, index);
   std::string name = std::to_string(index);
   LayerPlace place;
   {
@@ -221,10 +267,12 @@ Result<> Intake::Unpack(size_t index) {
     place.directory = slots_[index].path;
   }
   place.lower_ready = slots_[index].lower_ready.read_end.get();
+  UniqueFd directory = TRY(sys::OpenDirectory(staging_.get(), name));
+  UniqueFd list = TRY(sys::Open(directory.get(), kFileList, O_WRONLY | O_CREAT | O_EXCL, 0600));
+  place.list = list.get();
   LayerPass pass = TRY(ReadLayer(&watched, place));
   TRY(Check(index, pass));
   const UnpackedLayer& unpacked = pass.plain.unpacked;
-  UniqueFd directory = TRY(sys::OpenDirectory(staging_.get(), name));
   TRY(sys::WriteFile(directory.get(), "size", std::to_string(unpacked.size) + "\n"));
   // From the moment it has its name, nobody may take it away before a record names it.
   TRY(sys::Lock(directory.get(), sys::LockMode::kShared));
@@ -232,11 +280,17 @@ Result<> Intake::Unpack(size_t index) {
     std::lock_guard lock(mutex_);
     locks_.push_back(std::move(directory));
     slots_[index].plain_size = pass.plain.plain_size;
+    if (kept.valid()) slots_[index].kept = pass.blob;
   }
   const Digest& own = unpacked.relies_on_lower ? slots_[index].chain_id : layers_[index].diff_id;
   Finish(index, own.hex(), unpacked.size, place.directory, name);
   Report(ImportProgress::Step::kUnpacked, index, layers_[index].size);
   return {};
+}
+
+Result<UniqueFd> Intake::OpenKept(size_t index) const {
+  if (!options_.keeps_files) return UniqueFd();
+  return sys::Open(staging_.get(), KeptName(index), O_WRONLY | O_CREAT | O_EXCL, 0600);
 }
 
 Result<> Intake::Check(size_t index, const LayerPass& pass) const {
@@ -264,30 +318,47 @@ Result<Image> Intake::Commit(const IntakeDocuments& documents) {
   return files_.LoadImage(record.value());
 }
 
+Result<> Intake::CommitLayers(const std::vector<ImageRecord>& records, ImageRecord* record) {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    LayerRecord layer = slot.record;
+    if (slot.kept) {
+      TRY(files_.CommitBlob(staging_.get(), KeptName(i), *slot.kept));
+      layer.blob = slot.kept;
+    }
+    const std::optional<Descriptor>& expected = layers_[i].expected;
+    if (!layer.blob && expected && files_.HasBlob(expected->digest)) layer.blob = expected->digest;
+    if (!layer.blob) layer.blob = KeptBefore(records, layer.directory);
+    if (!slot.staged.empty()) {
+      TRY(files_.CommitLayer(staging_.get(), slot.staged, layer.directory));
+    }
+    record->layers.push_back(std::move(layer));
+  }
+  return files_.SyncLayers();
+}
+
 Result<ImageRecord> Intake::StoreRecord(const IntakeDocuments& documents) {
   std::vector<ImageRecord> records = TRY(files_.LoadRecords());
   ImageRecord record;
-  for (const Slot& slot : slots_) {
-    if (!slot.staged.empty()) {
-      TRY(files_.CommitLayer(staging_.get(), slot.staged, slot.record.directory));
-    }
-    record.layers.push_back(slot.record);
-  }
-  TRY(files_.SyncLayers());
+  TRY(CommitLayers(records, &record));
   record.id = documents.id;
+  record.is_pulled = options_.is_pulled;
   record.manifest = Sha256::Of(documents.manifest);
   record.imported = WallNanoseconds();
   TRY(files_.StoreBlob(record.id, documents.config));
   TRY(files_.StoreBlob(record.manifest, documents.manifest));
 
-  for (ImageRecord& other : records) std::erase(other.names, documents.name);
+  bool is_named = !documents.name.empty();
+  if (is_named) {
+    for (ImageRecord& other : records) std::erase(other.names, documents.name);
+  }
   auto same = std::find_if(records.begin(), records.end(),
                            [&](const ImageRecord& other) { return other.id == record.id; });
   if (same != records.end()) {
     record.names = same->names;
     records.erase(same);
   }
-  record.names.push_back(documents.name);
+  if (is_named) record.names.push_back(documents.name);
   records.push_back(record);
   TRY(files_.StoreRecords(records));
   return record;

@@ -31,20 +31,25 @@ struct IntakeLayer {
   std::function<Result<std::unique_ptr<ByteSource>>()> open;
 };
 
+// What is taken in, and how.
+struct IntakeOptions {
+  size_t parallel = 1;      // layers at a time
+  bool keeps_files = true;  // the layers' files as they came, for push and export
+  bool is_pulled = false;   // from a registry
+  std::function<void(const ImportProgress&)> progress;
+};
+
 struct IntakeDocuments {
   Digest id;
   std::string config;
   std::string manifest;
-  std::string name;  // canonical
+  std::string name;  // canonical; empty: none
 };
 
 class Intake {
  public:
-  using Progress = std::function<void(const ImportProgress&)>;
-
   // `files` outlives it. Without Commit nothing stays.
-  static Result<std::unique_ptr<Intake>> Begin(const StoreFiles& files, size_t parallel,
-                                               Progress progress);
+  static Result<std::unique_ptr<Intake>> Begin(const StoreFiles& files, IntakeOptions options);
   ~Intake();
 
   int staging() const { return staging_.get(); }
@@ -57,20 +62,23 @@ class Intake {
  private:
   class WatchedSource;
   struct Slot {
+    Digest diff_id;
     Digest chain_id;
     std::optional<size_t> twin;  // an earlier layer of the same diff id
     LayerRecord record;
     std::string path;    // where its files are, or will be
     std::string staged;  // its name in staging, when it is to be moved in
     std::optional<uint64_t> plain_size;
-    sys::Pipe lower_ready;  // see LayerPlace
+    std::optional<Digest> kept;  // the digest of its file, when that is to be kept
+    sys::Pipe lower_ready;       // see LayerPlace
     bool is_done = false;
   };
 
-  Intake(const StoreFiles& files, size_t parallel, Progress progress)
-      : files_(files), parallel_(parallel), progress_(std::move(progress)) {}
+  Intake(const StoreFiles& files, IntakeOptions options)
+      : files_(files), options_(std::move(options)) {}
 
   Result<> MakeSlots();
+  Result<> SetDamagedAside() const;
   Result<> MakePlaces();
   Result<> TakeTurns();
   void EndTurns();
@@ -84,11 +92,12 @@ class Intake {
               std::string staged);
   void Fail(Error error);
   void Report(ImportProgress::Step step, size_t index, uint64_t done);
+  Result<UniqueFd> OpenKept(size_t index) const;
+  Result<> CommitLayers(const std::vector<ImageRecord>& records, ImageRecord* record);
   Result<ImageRecord> StoreRecord(const IntakeDocuments& documents);
 
   const StoreFiles& files_;
-  size_t parallel_;
-  const Progress progress_;
+  IntakeOptions options_;
   std::string staging_name_;
   UniqueFd staging_;
   std::vector<IntakeLayer> layers_;

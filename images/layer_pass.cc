@@ -28,16 +28,20 @@ class RatioGuard : public ByteSource {
 
 }  // namespace
 
-Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory, LowerDirectories lower) {
+Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory, LowerDirectories lower,
+                                  int list) {
   PlainLayer layer;
   CountingSource compressed(file);
   std::unique_ptr<DecompressedSource> inflated = TRY(DecompressedSource::Open(&compressed));
   RatioGuard guard(inflated.get(), &compressed);
   HashingSource plain(&guard, kMaxLayer);
   layer.compression = inflated->compression();
-  layer.unpacked = TRY(UnpackLayer(&plain, directory, std::move(lower)));
+  ContentSums sums;
+  layer.unpacked = TRY(UnpackLayer(&plain, directory, std::move(lower), &sums));
   layer.plain_size = plain.count();
   layer.diff_id = plain.Finish();
+  sums.Sort();
+  TRY(RecordFiles(directory, &sums, list));
   return layer;
 }
 

@@ -30,17 +30,20 @@ struct LayerPass {
 
 // Where a layer belongs: absolute paths. `directory` is there and empty; the layers beneath, base
 // first, are there, and complete once `lower_ready` (a pipe's read end, borrowed) has a byte. When
-// it ends without one, who needs them gives up.
+// it ends without one, who needs them gives up. The list of its files (layer_files.h) is written to
+// `list` (borrowed).
 struct LayerPlace {
   std::string directory;
   std::vector<std::string> lower;
   int lower_ready = -1;
+  int list = -1;
 };
 
 // `file` is read to its end.
 Result<LayerPass> ReadLayer(ByteSource* file, const LayerPlace& place);
 
-// The part of it that interprets: inflates `file`, hashes and unpacks what comes out.
-Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory, LowerDirectories lower);
+// The part of it that interprets: inflates `file`, hashes and unpacks what comes out, and lists it.
+Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory, LowerDirectories lower,
+                                  int list);
 
 }  // namespace skiff::images

@@ -36,10 +36,14 @@ inline constexpr uint64_t kMaxInflation = 1100;
 inline constexpr Bytes kFreelyInflated = Bytes::MiB(256);   // of a layer, whatever its ratio
 inline constexpr Bytes kMaxUnpackMemory = Bytes::MiB(512);  // zstd's window and a million names
 inline constexpr size_t kMaxUnpackAnswer = 16 << 10;
+inline constexpr size_t kMaxDamage = 20;  // lines of what is wrong with a layer
+inline constexpr Bytes kMaxFileList = Bytes::GiB(1);
 inline constexpr size_t kSourceChunk = 256 << 10;  // read, inflated and hashed at a time
 
 inline constexpr size_t kMaxParallelLayers = 4;           // unpacked at a time
 inline constexpr std::chrono::seconds kMaxTurnWait{120};  // for another who makes a layer
 inline constexpr std::chrono::milliseconds kTurnPause{25};
+// How long a layer that was found whole is believed to be, within one boot.
+inline constexpr std::chrono::seconds kCheckedFor{3600};
 
 }  // namespace skiff::images

@@ -2,99 +2,15 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
 
+#include "images/image_lookup.h"
 #include "images/import.h"
 #include "images/reference.h"
 #include "images/store_files.h"
+#include "images/upkeep.h"
 #include "isolation/sys/file.h"
 
 namespace skiff::images {
-namespace {
-
-constexpr size_t kMinIdDigits = 4;
-
-struct Match {
-  size_t index = 0;
-  std::string name;  // the name it was found by, or empty
-};
-
-std::string Describe(std::string_view text) { return "image " + std::string(text); }
-
-// "name@sha256:...": the name must be one of the image's, the digest its manifest's or its id.
-bool HasReference(const ImageRecord& record, const ImageReference& wanted, std::string* name) {
-  for (const std::string& known : record.names) {
-    Result<ImageReference> parsed = ImageReference::Parse(known);
-    if (!parsed.ok()) continue;
-    const ImageReference& reference = parsed.value();
-    if (reference == wanted) {
-      *name = known;
-      return true;
-    }
-    bool is_pinned = wanted.digest() && reference.domain() == wanted.domain() &&
-                     reference.repository() == wanted.repository() &&
-                     (wanted.tag().empty() || wanted.tag() == reference.tag());
-    if (is_pinned && (*wanted.digest() == record.manifest || *wanted.digest() == record.id)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-std::optional<Match> FindByName(const std::vector<ImageRecord>& records, std::string_view text) {
-  Result<ImageReference> wanted = ImageReference::Parse(text);
-  if (!wanted.ok()) return std::nullopt;
-  for (size_t i = 0; i < records.size(); ++i) {
-    Match match{i, ""};
-    if (HasReference(records[i], wanted.value(), &match.name)) return match;
-  }
-  return std::nullopt;
-}
-
-Result<Match> FindRecord(const std::vector<ImageRecord>& records, std::string_view text) {
-  std::optional<Match> named = FindByName(records, text);
-  if (named) return *named;
-  bool is_digest = text.starts_with("sha256:");
-  std::string_view digits = is_digest ? text.substr(7) : text;
-  std::vector<size_t> found;
-  if (digits.size() >= kMinIdDigits) {
-    for (size_t i = 0; i < records.size(); ++i) {
-      bool is_manifest = is_digest && records[i].manifest.hex() == digits;
-      if (is_manifest || records[i].id.hex().starts_with(digits)) found.push_back(i);
-    }
-  }
-  if (found.size() == 1) return Match{found[0], ""};
-  if (found.size() > 1) {
-    return Error(Code::kConflict, Describe(text) + ": these digits begin several ids");
-  }
-  return Error(Code::kNotFound, Describe(text) + ": not found");
-}
-
-// Exclusive locks on the layers that only this record names: nobody uses them.
-Result<std::vector<UniqueFd>> ClaimOwnLayers(const StoreFiles& files, const ImageRecord& record,
-                                             const std::vector<ImageRecord>& others,
-                                             std::string_view text) {
-  std::set<std::string> shared;
-  for (const ImageRecord& other : others) {
-    for (const LayerRecord& layer : other.layers) shared.insert(layer.directory);
-  }
-  std::set<std::string> own;
-  for (const LayerRecord& layer : record.layers) {
-    if (!shared.contains(layer.directory)) own.insert(layer.directory);
-  }
-  std::vector<UniqueFd> claims;
-  for (const std::string& directory : own) {
-    HeldLayer held = TRY(files.HoldLayer(directory));
-    if (!held.lock.valid()) continue;
-    bool is_free = TRY(sys::TryLock(held.lock.get(), sys::LockMode::kExclusive));
-    if (!is_free) return Error(Code::kConflict, Describe(text) + " is in use");
-    claims.push_back(std::move(held.lock));
-  }
-  return claims;
-}
-
-}  // namespace
-
 ImageStore::ImageStore(std::unique_ptr<StoreFiles> files) : files_(std::move(files)) {}
 ImageStore::ImageStore(ImageStore&&) noexcept = default;
 ImageStore& ImageStore::operator=(ImageStore&&) noexcept = default;
@@ -113,21 +29,20 @@ Result<std::vector<Image>> ImageStore::List() const {
   std::vector<ImageRecord> records = TRY(files_->LoadRecords());
   std::vector<Image> images;
   for (const ImageRecord& record : records) {
-    Image image = TRY(files_->LoadImage(record));
-    images.push_back(std::move(image));
+    images.push_back(files_->DescribeImage(record));
   }
   return images;
 }
 
 Result<Image> ImageStore::Resolve(std::string_view text) const {
   std::vector<ImageRecord> records = TRY(files_->LoadRecords());
-  Match match = TRY(FindRecord(records, text));
+  RecordMatch match = TRY(FindRecord(records, text));
   return files_->LoadImage(records[match.index]);
 }
 
 Result<ImageDocuments> ImageStore::Inspect(std::string_view text) const {
   std::vector<ImageRecord> records = TRY(files_->LoadRecords());
-  Match match = TRY(FindRecord(records, text));
+  RecordMatch match = TRY(FindRecord(records, text));
   ImageDocuments documents;
   documents.manifest = TRY(files_->LoadBlob(records[match.index].manifest));
   documents.config = TRY(files_->LoadBlob(records[match.index].id));
@@ -143,15 +58,35 @@ Result<std::vector<UniqueFd>> ImageStore::Hold(const Image& image) const {
       return Error(Code::kNotFound, Describe(image.id.ToString()) + ": layer " +
                                         layer.diff_id.ToString() + " is gone");
     }
+    TRY(files_->CheckLayer(directory).Context(Describe(image.id.ToString()) + ": layer " +
+                                              layer.diff_id.ToString()));
     locks.push_back(std::move(held.lock));
   }
+  // Only its age suffers when this is not to be had.
+  files_->MarkUsed(image.id).Ignore();
   return locks;
+}
+
+Result<Image> ImageStore::Tag(std::string_view text, std::string_view name) {
+  ImageReference reference = TRY(ImageReference::Parse(name));
+  if (reference.digest()) {
+    return Error(Code::kInvalid, "image name '" + std::string(name) +
+                                     "': a name with a digest cannot be given away");
+  }
+  UniqueFd lock = TRY(files_->LockAll());
+  std::vector<ImageRecord> records = TRY(files_->LoadRecords());
+  RecordMatch match = TRY(FindRecord(records, text));
+  std::string canonical = reference.Canonical();
+  for (ImageRecord& record : records) std::erase(record.names, canonical);
+  records[match.index].names.push_back(canonical);
+  TRY(files_->StoreRecords(records));
+  return files_->LoadImage(records[match.index]);
 }
 
 Result<> ImageStore::Remove(std::string_view text) {
   UniqueFd lock = TRY(files_->LockAll());
   std::vector<ImageRecord> records = TRY(files_->LoadRecords());
-  Match match = TRY(FindRecord(records, text));
+  RecordMatch match = TRY(FindRecord(records, text));
   if (!match.name.empty() && records[match.index].names.size() > 1) {
     std::erase(records[match.index].names, match.name);
     return files_->StoreRecords(records);
@@ -164,6 +99,20 @@ Result<> ImageStore::Remove(std::string_view text) {
   }
   // Whoever takes a layer from here on keeps it from this sweep; a later one removes it.
   return files_->SweepUnnamed(records);
+}
+
+Result<ImageHealth> ImageStore::Verify(std::string_view text) const {
+  return VerifyImage(*files_, text);
+}
+
+Result<> ImageStore::SetAside(const ImageHealth& health) { return SetDamageAside(*files_, health); }
+
+Result<uint64_t> ImageStore::DropKeptFiles() { return images::DropKeptFiles(*files_); }
+
+Result<StoreUsage> ImageStore::Usage() const { return UsageOf(*files_); }
+
+Result<PruneReport> ImageStore::Prune(const PruneOptions& options) {
+  return PruneImages(*files_, options);
 }
 
 }  // namespace skiff::images

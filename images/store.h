@@ -7,6 +7,7 @@
 //     blobs/sha256/<hex>           manifests and configurations
 //     layers/<hex>/fs              a layer as overlayfs stacks it; complete or absent
 //     layers/<hex>/size            bytes of its files' content
+//     layers/<hex>/files           what they were when they were unpacked (layer_files.h)
 //     locks/<hex>                  flock: held by who makes the layer of that diff id
 //     staging/<random>/            of one import at work, which holds an exclusive flock on it
 //
@@ -44,8 +45,9 @@ struct Image {
   ImageConfig config;
   // Base first, each once: of a layer that appears twice only the upper one matters.
   std::vector<LayerInfo> layers;
-  int64_t imported = 0;  // nanoseconds of the wall clock
-  uint64_t size = 0;     // of all layers, shared or not
+  int64_t imported = 0;     // nanoseconds of the wall clock
+  uint64_t size = 0;        // of all layers, shared or not
+  bool is_damaged = false;  // its configuration cannot be read
 };
 
 struct ImportProgress {
@@ -62,8 +64,50 @@ struct ImportProgress {
 struct ImportOptions {
   // What to call it; default: what the file says. Also chooses among several images in one file.
   std::optional<std::string> name;
-  std::optional<Platform> platform;                     // default: this host's
+  std::optional<Platform> platform;  // default: this host's
+  bool keeps_files = true;           // the layers' files as they came: push and export need them
   std::function<void(const ImportProgress&)> progress;  // one call at a time, from any thread
+};
+
+// What is wrong with an image on disk.
+struct ImageHealth {
+  Digest id;
+  std::string name;                 // the first of its names, or its id
+  std::vector<std::string> damage;  // a line each; empty: it is whole
+  std::vector<std::string> layers;  // under layers/, that are damaged or gone
+  std::vector<Digest> blobs;        // damaged; layers' files that nobody kept are no damage
+  bool lacks_documents = false;     // its manifest or configuration is damaged or gone
+  bool is_whole() const { return damage.empty(); }
+};
+
+struct ImageUsage {
+  Image image;
+  uint64_t shared = 0;  // bytes of its layers that other images have as well
+  uint64_t own = 0;     // bytes that its removal would free, of layers and kept files
+  uint64_t kept = 0;    // bytes of its layers' files as they came
+  int64_t last_used = 0;
+  bool is_in_use = false;  // a task has it
+};
+
+struct StoreUsage {
+  std::vector<ImageUsage> images;
+  uint64_t layers = 0;  // bytes of all layers
+  uint64_t kept = 0;    // bytes of all kept files
+};
+
+struct PruneOptions {
+  bool takes_named = false;          // else only images without a name
+  bool only_pulled = false;          // of the named ones: what a registry has
+  int64_t unused_since = INT64_MAX;  // wall nanoseconds; what was used later stays
+  std::vector<std::pair<std::string, std::string>> labels;  // all of them; no value: any
+  bool is_dry = false;
+  // Asked before each one, those unused longest first; false ends it. Default: all.
+  std::function<bool()> is_enough;
+};
+
+struct PruneReport {
+  std::vector<ImageUsage> removed;
+  uint64_t freed = 0;  // bytes
 };
 
 struct ImageDocuments {
@@ -90,11 +134,25 @@ class ImageStore {
   // `text`: a name, an id or manifest digest ("sha256:..."), or at least four digits of an id.
   Result<Image> Resolve(std::string_view text) const;
   Result<ImageDocuments> Inspect(std::string_view text) const;
-  // Keeps the image's layers from being removed for as long as the descriptors are open.
+  // Keeps the image's layers from being removed for as long as the descriptors are open. Looks,
+  // once a boot and an hour, whether every file is there: kNotFound when a layer is gone or
+  // damaged.
   Result<std::vector<UniqueFd>> Hold(const Image& image) const;
   // A name of several: only that name. Otherwise the image, and the layers no other image has;
   // kConflict when one of those is held.
   Result<> Remove(std::string_view text);
+  // One more name; it moves when another image has it.
+  Result<Image> Tag(std::string_view text, std::string_view name);
+
+  // Reads everything the image consists of and compares it with what it should be.
+  Result<ImageHealth> Verify(std::string_view text) const;
+  // Takes what is damaged out of the way, so that a pull or an import makes it anew.
+  Result<> SetAside(const ImageHealth& health);
+  Result<StoreUsage> Usage() const;
+  // Removes images that nobody uses.
+  Result<PruneReport> Prune(const PruneOptions& options);
+  // The files of layers as they came, of all images: no push or export without them.
+  Result<uint64_t> DropKeptFiles();
 
   // For images/ itself.
   const StoreFiles& files() const { return *files_; }

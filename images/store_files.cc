@@ -7,19 +7,25 @@
 #include <set>
 #include <thread>
 
+#include "images/layer_files.h"
 #include "images/limits.h"
 #include "isolation/base/clock.h"
 #include "isolation/base/scope_exit.h"
 #include "isolation/base/text.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/inode.h"
 
 namespace skiff::images {
 namespace {
 
 constexpr mode_t kPrivate = 0700;
-constexpr std::string_view kVersion = "1\n";
+constexpr uint64_t kVersion = 2;
+constexpr char kVersionFile[] = "version";
+constexpr char kChecked[] = "checked";  // in a layer's directory: the boot it was last compared in
+constexpr char kAsidePrefix[] = "damaged-";
 constexpr char kRecords[] = "refs.json";
 constexpr char kBlobs[] = "blobs/sha256";
+constexpr int64_t kNanoseconds = 1'000'000'000;
 constexpr Bytes kMaxRecords = Bytes::MiB(64);
 
 std::string LayerName(const std::string& directory) { return "layers/" + directory; }
@@ -29,13 +35,22 @@ std::string BlobName(const Digest& digest) { return std::string(kBlobs) + "/" + 
 
 bool IsAbsent(const Error& error) { return error.sys_errno() == ENOENT; }
 
-Result<> CheckVersion(int root) {
-  Result<std::string> version = sys::ReadFile(root, "version");
-  if (!version.ok() && IsAbsent(version.error())) return sys::StoreFile(root, "version", kVersion);
+std::string VersionText() { return std::to_string(kVersion) + "\n"; }
+
+// Of the layout; nullopt: the store is new.
+Result<std::optional<uint64_t>> ReadVersion(int root) {
+  Result<std::string> version = sys::ReadFile(root, kVersionFile);
+  if (!version.ok() && IsAbsent(version.error())) return std::optional<uint64_t>();
   std::string found = TRY(std::move(version));
-  if (found == kVersion) return {};
+  std::optional<uint64_t> number = ParseUint(TrimSpace(found));
+  if (number && *number >= 1 && *number <= kVersion) return number;
   return Error(Code::kUnavailable, "its layout is version '" + std::string(TrimSpace(found)) +
-                                       "', this program knows version 1");
+                                       "', this program knows versions up to " +
+                                       std::to_string(kVersion));
+}
+
+std::string BootId() {
+  return sys::ReadFile(AT_FDCWD, "/proc/sys/kernel/random/boot_id").ValueOr("unknown");
 }
 
 // Of a layer that appears twice the lower one is hidden by the upper, name for name, and overlayfs
@@ -64,7 +79,7 @@ Result<StoreFiles> StoreFiles::Open(const std::string& data_root) {
     TRY(sys::MakeDirectories(files.path_ + "/" + name, kPrivate).Context(what));
   }
   files.root_ = TRY(sys::OpenDirectory(AT_FDCWD, files.path_).Context(what));
-  TRY(CheckVersion(files.root_.get()).Context(what));
+  TRY(files.Migrate().Context(what));
   TRY(files.SweepStaging().Context(what));
   return files;
 }
@@ -97,6 +112,57 @@ Result<> StoreFiles::StoreBlob(const Digest& digest, std::string_view content) c
   return sys::StoreFile(root_.get(), BlobName(digest), content);
 }
 
+Result<UniqueFd> StoreFiles::OpenBlob(const Digest& digest) const {
+  return sys::Open(root_.get(), BlobName(digest), O_RDONLY | O_NOFOLLOW);
+}
+
+bool StoreFiles::HasBlob(const Digest& digest) const {
+  return sys::Exists(root_.get(), BlobName(digest));
+}
+
+Result<> StoreFiles::CommitBlob(int staging, const std::string& name, const Digest& digest) const {
+  return sys::Rename(staging, name, root_.get(), BlobName(digest));
+}
+
+Result<> StoreFiles::RemoveBlob(const Digest& digest) const {
+  return sys::Unlink(root_.get(), BlobName(digest));
+}
+
+uint64_t StoreFiles::BlobSize(const Digest& digest) const {
+  Result<struct stat> info = sys::Stat(root_.get(), BlobName(digest));
+  return info.ok() ? static_cast<uint64_t>(info.value().st_size) : 0;
+}
+
+Result<> StoreFiles::MarkUsed(const Digest& image) const {
+  int64_t now = WallNanoseconds();
+  return sys::SetTimes(root_.get(), BlobName(image),
+                       {.tv_sec = now / kNanoseconds, .tv_nsec = now % kNanoseconds});
+}
+
+int64_t StoreFiles::LastUsed(const Digest& image) const {
+  Result<struct stat> info = sys::Stat(root_.get(), BlobName(image));
+  if (!info.ok()) return 0;
+  return info.value().st_mtim.tv_sec * kNanoseconds + info.value().st_mtim.tv_nsec;
+}
+
+// Version 1 had no lists of files. What the layers hold now is what will be compared with.
+Result<> StoreFiles::Migrate() const {
+  std::optional<uint64_t> found = TRY(ReadVersion(root_.get()));
+  if (found == kVersion) return {};
+  UniqueFd lock = TRY(LockAll());
+  std::vector<std::string> layers = TRY(sys::ListDirectory(root_.get(), "layers"));
+  for (const std::string& name : layers) {
+    UniqueFd layer = TRY(sys::OpenDirectory(root_.get(), LayerName(name)));
+    if (sys::Exists(layer.get(), kFileList)) continue;
+    UniqueFd fs = TRY(sys::OpenDirectory(layer.get(), "fs"));
+    UniqueFd list = TRY(sys::Open(layer.get(), "files.new", O_WRONLY | O_CREAT | O_TRUNC, 0600));
+    TRY(RecordFiles(fs.get(), nullptr, list.get()).Context("layer " + name));
+    TRY(sys::Sync(list.get()));
+    TRY(sys::Rename(layer.get(), "files.new", layer.get(), kFileList));
+  }
+  return sys::StoreFile(root_.get(), kVersionFile, VersionText());
+}
+
 std::string StoreFiles::LayerPath(const std::string& directory) const {
   return path_ + "/" + LayerName(directory) + "/fs";
 }
@@ -111,7 +177,8 @@ Result<HeldLayer> StoreFiles::HoldLayer(const std::string& directory) const {
   struct stat locked = TRY(sys::StatFd(held.lock.get()));
   Result<struct stat> now = sys::Stat(root_.get(), LayerName(directory));
   if (!now.ok() || now.value().st_ino != locked.st_ino) return HeldLayer();
-  std::string text = TRY(sys::ReadFile(held.lock.get(), "size"));
+  // A layer that lost it is damaged, which others find out.
+  std::string text = sys::ReadFile(held.lock.get(), "size").ValueOr("");
   held.size = ParseUint(TrimSpace(text)).value_or(0);
   return held;
 }
@@ -125,6 +192,38 @@ Result<> StoreFiles::CommitLayer(int staging, const std::string& name,
 Result<> StoreFiles::SyncLayers() const {
   UniqueFd layers = TRY(sys::OpenDirectory(root_.get(), "layers"));
   return sys::Sync(layers.get());
+}
+
+Result<std::vector<std::string>> StoreFiles::CompareLayer(const std::string& directory,
+                                                          Scrutiny scrutiny) const {
+  UniqueFd layer = TRY(sys::OpenDirectory(root_.get(), LayerName(directory)));
+  std::string list = TRY(sys::ReadFile(layer.get(), kFileList, kMaxFileList));
+  Result<UniqueFd> fs = sys::OpenDirectory(layer.get(), "fs");
+  if (!fs.ok()) return std::vector<std::string>{fs.error().message()};
+  return CompareFiles(fs.value().get(), list, scrutiny);
+}
+
+Result<> StoreFiles::CheckLayer(const std::string& directory) const {
+  std::string mark = LayerName(directory) + "/" + kChecked;
+  std::string boot = BootId();
+  Result<struct stat> checked = sys::Stat(root_.get(), mark);
+  if (checked.ok()) {
+    int64_t age = WallNanoseconds() / kNanoseconds - checked.value().st_mtim.tv_sec;
+    bool is_recent = age >= 0 && age < kCheckedFor.count();
+    if (is_recent && sys::ReadFile(root_.get(), mark).ValueOr("") == boot) return {};
+  }
+  std::vector<std::string> damage = TRY(CompareLayer(directory, Scrutiny::kSizes));
+  if (damage.empty()) {
+    // On a full disk it is only done again.
+    sys::WriteFile(root_.get(), mark, boot).Ignore();
+    return {};
+  }
+  return Error(Code::kNotFound, "it is damaged: " + damage[0]);
+}
+
+Result<> StoreFiles::SetLayerAside(const std::string& directory) const {
+  return sys::Rename(root_.get(), LayerName(directory), root_.get(),
+                     LayerName(kAsidePrefix + RandomHex(8)));
 }
 
 Result<UniqueFd> StoreFiles::TakeTurn(const Digest& diff_id,
@@ -191,6 +290,9 @@ Result<> StoreFiles::SweepUnnamed(const std::vector<ImageRecord>& records) const
   for (const ImageRecord& record : records) {
     named.insert(record.id.hex());
     named.insert(record.manifest.hex());
+    for (const LayerRecord& layer : record.layers) {
+      if (layer.blob) named.insert(layer.blob->hex());
+    }
   }
   std::vector<std::string> blobs = TRY(sys::ListDirectory(root_.get(), kBlobs));
   for (const std::string& blob : blobs) {
@@ -224,11 +326,24 @@ Result<> StoreFiles::RemoveLayer(const std::string& directory) const {
 Result<Image> StoreFiles::LoadImage(const ImageRecord& record) const {
   std::string what = "image " + record.id.ToString();
   std::string config = TRY(LoadBlob(record.id).Context(what));
+  Image image = DescribeStored(record);
+  image.config = TRY(DecodeImageConfig(config, what));
+  return image;
+}
+
+Image StoreFiles::DescribeImage(const ImageRecord& record) const {
+  Result<Image> image = LoadImage(record);
+  if (image.ok()) return std::move(image).value();
+  Image damaged = DescribeStored(record);
+  damaged.is_damaged = true;
+  return damaged;
+}
+
+Image StoreFiles::DescribeStored(const ImageRecord& record) const {
   Image image;
   image.id = record.id;
   image.manifest_digest = record.manifest;
   image.names = record.names;
-  image.config = TRY(DecodeImageConfig(config, what));
   image.imported = record.imported;
   std::vector<LayerRecord> layers = Distinct(record.layers);
   for (const LayerRecord& layer : layers) {

@@ -33,8 +33,8 @@ std::string Shorten(const std::string& name) {
 
 class Unpacker {
  public:
-  Unpacker(ByteSource* tar, int directory, const LowerLayers* lower)
-      : reader_(tar), tree_(directory, lower), lower_(lower) {}
+  Unpacker(ByteSource* tar, int directory, const LowerLayers* lower, ContentSums* sums)
+      : reader_(tar), tree_(directory, lower), lower_(lower), sums_(sums) {}
 
   Result<UnpackedLayer> Run();
 
@@ -50,6 +50,7 @@ class Unpacker {
   Result<> ApplyNode(const Place& place);
   Result<> CopyUp(const std::string& clean);
   Result<> WriteContent(int fd);
+  Result<> NoteSum(int fd, const ContentSum& sum);
   Result<> SetOwnerAndMode(const Place& place);
   Result<> SetXattrs(const Place& place);
 
@@ -66,6 +67,7 @@ class Unpacker {
   TarEntry entry_;
   LayerTree tree_;
   const LowerLayers* lower_;
+  ContentSums* sums_;
   UnpackedLayer layer_;
   bool has_root_entry_ = false;
   bool is_root_opaque_ = false;
@@ -169,14 +171,24 @@ Result<> Unpacker::ApplyFile(const Place& place) {
 Result<> Unpacker::WriteContent(int fd) {
   if (entry_.size > kMaxLayer.count()) return Error(Code::kExhausted, "the file is too long");
   uint64_t end = 0;
+  ContentSum sum;
   for (;;) {
     TarData data = TRY(reader_.ReadData());
     if (data.bytes.empty()) break;
     TRY(sys::WriteAllAt(fd, data.bytes, data.offset));
+    if (sums_ != nullptr) sum.Update(data.bytes);
     end = data.offset + data.bytes.size();
     layer_.size += data.bytes.size();
   }
-  if (end < entry_.size) return sys::Truncate(fd, static_cast<int64_t>(entry_.size));
+  if (end < entry_.size) TRY(sys::Truncate(fd, static_cast<int64_t>(entry_.size)));
+  // Holes may be far longer than what is worth reading.
+  return entry_.is_sparse ? Result<>() : NoteSum(fd, sum);
+}
+
+Result<> Unpacker::NoteSum(int fd, const ContentSum& sum) {
+  if (sums_ == nullptr) return {};
+  struct stat info = TRY(sys::StatFd(fd));
+  sums_->Note(info.st_ino, sum.value());
   return {};
 }
 
@@ -271,12 +283,15 @@ Result<> Unpacker::CopyUp(const std::string& clean) {
     UniqueFd to =
         TRY(sys::Open(place.parent, place.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
     FileSource content(from.get(), 0, static_cast<uint64_t>(info.st_size));
+    ContentSum sum;
     for (uint64_t offset = 0;;) {
       std::string_view piece = TRY(content.Next());
       if (piece.empty()) break;
       TRY(sys::WriteAllAt(to.get(), piece, offset));
       offset += piece.size();
+      sum.Update(piece);
     }
+    TRY(NoteSum(to.get(), sum));
     layer_.size += static_cast<uint64_t>(info.st_size);
   } else {
     return Invalid("it is neither a file nor a symlink");
@@ -315,9 +330,10 @@ Result<> Unpacker::SetXattrs(const Place& place) {
 
 }  // namespace
 
-Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory, LowerDirectories lower) {
+Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory, LowerDirectories lower,
+                                  ContentSums* sums) {
   LowerLayers layers(std::move(lower));
-  Unpacker unpacker(tar, directory, &layers);
+  Unpacker unpacker(tar, directory, &layers, sums);
   UnpackedLayer layer = TRY(unpacker.Run());
   // Padding after the end of the archive counts in the digest.
   TRY(Drain(tar));

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "images/byte_source.h"
+#include "images/layer_files.h"
 #include "images/layer_tree.h"
 #include "isolation/base/result.h"
 
@@ -30,8 +31,10 @@ struct UnpackedLayer {
 };
 
 // Reads `tar` (not compressed) to its end. `directory` is an empty directory; `lower` are the
-// directories of the layers beneath. After an error the directory holds a part.
-Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory, LowerDirectories lower);
+// directories of the layers beneath. `sums`, when there, is told of every file that was written.
+// After an error the directory holds a part.
+Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory, LowerDirectories lower,
+                                  ContentSums* sums = nullptr);
 Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory,
                                   const std::vector<std::string>& lower);
 

@@ -63,7 +63,8 @@ Result<> Start(const LayerPlace& place, Unpacker* unpacker) {
   spec.environment = Environment();
   sys::SocketPair input = TRY(sys::MakeSocketPair());
   sys::Pipe answer = TRY(sys::MakePipe());
-  spec.fds = {input.theirs.get(), answer.write_end.get(), STDERR_FILENO, place.lower_ready};
+  spec.fds = {input.theirs.get(), answer.write_end.get(), STDERR_FILENO, place.lower_ready,
+              place.list};
   unpacker->process = TRY(sys::Spawn(spec));
   unpacker->input = std::move(input.ours);
   unpacker->answer = std::move(answer.read_end);

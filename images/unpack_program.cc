@@ -50,6 +50,7 @@ class StreamSource : public ByteSource {
 };
 
 constexpr int kLowerReady = 3;
+constexpr int kList = 4;
 
 Result<> WaitForLower() {
   char byte = 0;
@@ -80,10 +81,11 @@ Result<PlainLayer> Unpack(const std::vector<std::string>& directories) {
   }
   UniqueFd directory = TRY(sys::OpenDirectory(AT_FDCWD, isolation::kSandboxWritable));
   StreamSource file;
-  return ReadPlainLayer(&file, directory.get(), [&]() -> Result<std::vector<std::string>> {
+  auto find_lower = [&]() -> Result<std::vector<std::string>> {
     if (!lower.empty()) TRY(WaitForLower());
     return lower;
-  });
+  };
+  return ReadPlainLayer(&file, directory.get(), find_lower, kList);
 }
 
 constexpr std::string_view kLayer = "layer";

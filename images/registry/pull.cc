@@ -9,8 +9,8 @@
 #include "images/intake.h"
 #include "images/limits.h"
 #include "images/manifest.h"
-#include "images/registry/blob_source.h"
 #include "images/registry/credentials.h"
+#include "images/registry/layer_opener.h"
 #include "images/registry/repository.h"
 #include "images/store_files.h"
 
@@ -95,14 +95,7 @@ std::vector<IntakeLayer> LayersOf(const Found& found, const ImageConfig& config)
   for (size_t i = 0; i < found.parsed.layers.size(); ++i) {
     const Descriptor& descriptor = found.parsed.layers[i];
     IntakeLayer layer{config.diff_ids[i], descriptor, descriptor.size, {}};
-    layer.open = [repository = found.repository,
-                  descriptor]() -> Result<std::unique_ptr<ByteSource>> {
-      auto open = [repository, digest = descriptor.digest](uint64_t offset) {
-        return repository->GetBlob(digest, offset);
-      };
-      return std::unique_ptr<ByteSource>(
-          std::make_unique<BlobSource>(std::move(open), descriptor.size, repository->settings()));
-    };
+    layer.open = LayerOpener(found.repository, descriptor);
     layers.push_back(std::move(layer));
   }
   return layers;
@@ -121,7 +114,10 @@ Result<Image> PullHere(ImageStore& store, const ImageReference& reference,
       TRY(DecodeImageConfig(documents.config, "configuration " + documents.id.ToString()));
   TRY(CheckImage(config, options.platform.value_or(HostPlatform()), found.parsed.layers.size()));
   std::unique_ptr<Intake> intake =
-      TRY(Intake::Begin(files, options.settings.parallel_layers, options.progress));
+      TRY(Intake::Begin(files, {.parallel = options.settings.parallel_layers,
+                                .keeps_files = options.keeps_files,
+                                .is_pulled = true,
+                                .progress = options.progress}));
   TRY(intake->AddLayers(LayersOf(found, config)));
   return intake->Commit(documents);
 }

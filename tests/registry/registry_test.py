@@ -135,6 +135,41 @@ class PullTest(unittest.TestCase):
         manifests = [p for p, _ in registry.requests if "/manifests/" in p]
         self.assertEqual(len(manifests), times, manifests)
 
+    def layers_of(self, name):
+        inspected = json.loads(self.skiff("image", "inspect", name).stdout)
+        return [Path(layer["directory"]) for layer in inspected["layers"]]
+
+    def test_what_is_damaged_is_repaired_from_kept_files_else_from_the_registry(self):
+        registry = self.faulty()
+        name = registry.host + "/plain:1"
+        self.assert_pulled(name)
+        file = next(iter(self.image.files))
+        for dropped, fetched in ((False, 0), (True, 1)):
+            if dropped:
+                self.assertEqual(self.skiff("image", "prune", "--layer-files").returncode, 0)
+            path = self.layers_of(name)[0] / file
+            path.write_bytes(path.read_bytes()[::-1])
+            damaged = self.skiff("image", "verify")
+            self.assertEqual(damaged.returncode, 1, damaged.stderr)
+            self.assertIn(f"{file}: its ", damaged.stdout)
+            registry.requests.clear()
+            repaired = self.skiff("image", "verify", "--repair", name)
+            self.assertEqual(repaired.returncode, 0, repaired.stderr)
+            self.assertEqual(len([p for p, _ in registry.requests if "/blobs/" in p]), fetched)
+            self.assertEqual(path.read_bytes(), self.image.files[file])
+            self.assertEqual(self.skiff("image", "verify").returncode, 0)
+
+    def test_a_run_pulls_anew_what_lost_files(self):
+        registry = self.faulty()
+        name = registry.host + "/plain:1"
+        self.assert_pulled(name)
+        path = self.layers_of(name)[0] / next(iter(self.image.files))
+        path.unlink()
+        run = ("run", "--network", "none")
+        self.assertEqual(self.skiff(*run, "--pull", "never", name).returncode, 66)
+        self.skiff(*run, name)  # the image has no program
+        self.assertTrue(path.exists())
+
     # ---- Debian's registry ----
 
     def serve(self, with_tls):

@@ -13,6 +13,7 @@
 #include "tools/skiff/exit_status.h"
 #include "tools/skiff/flag_values.h"
 #include "tools/skiff/help_texts.h"
+#include "tools/skiff/image_command_line.h"
 #include "tools/skiff/isolation_option.h"
 
 namespace skiff::tools {
@@ -88,13 +89,7 @@ Result<runtime::NetworkMode> ParseNetwork(const std::string& text) {
 
 // What CLI11 fills while it parses; the chosen command is taken out at the end.
 struct Commands {
-  ImageImport image_import;
-  ImagePull image_pull;
-  Login login;
-  Logout logout;
-  ImageList image_list;
-  ImageInspect image_inspect;
-  ImageRemove image_remove;
+  ImageCommands images;
   Run run;
   Ps ps;
   Logs logs;
@@ -116,57 +111,6 @@ CLI::App* AddCommand(CLI::App* parent, Commands* commands, T* options, const std
   app->footer(footer);
   app->callback([commands, options] { commands->chosen = *options; });
   return app;
-}
-
-void AddRegistryCommands(CLI::App* program, CLI::App* image, Commands* all) {
-  constexpr const char* kAuthFile = "The config.json with credentials (default: docker's)";
-  constexpr const char* kVerify = "=false: certificates are not verified, http is spoken as well";
-  ImagePull* pull = &all->image_pull;
-  CLI::App* app =
-      AddCommand(image, all, pull, "pull", "Fetch an image from a registry", kPullFooter);
-  app->add_option("IMAGE", pull->image, "NAME[:TAG][@DIGEST]")->required();
-  app->add_option("--platform", pull->platform,
-                  "Which image of several: OS/ARCH[/VARIANT] (default: this host's)");
-  app->add_option("--authfile", pull->auth_file, kAuthFile)->type_name("FILE");
-  app->add_flag("--tls-verify", pull->is_verified, kVerify);
-  app->add_flag("-q,--quiet", pull->is_quiet, "Print the id only");
-  Login* login = &all->login;
-  app = AddCommand(program, all, login, "login", "Keep credentials of a registry", kLoginFooter);
-  app->add_option("REGISTRY", login->registry, "HOST[:PORT]")->capture_default_str();
-  app->add_option("-u,--username", login->user, "Who")->required();
-  app->add_option("--authfile", login->auth_file, kAuthFile)->type_name("FILE");
-  app->add_flag("--tls-verify", login->is_verified, kVerify);
-  app = AddCommand(program, all, &all->logout, "logout", "Forget credentials of a registry",
-                   "Example:\n  skiff logout registry.example.com");
-  app->add_option("REGISTRY", all->logout.registry, "HOST[:PORT]")->capture_default_str();
-  app->add_option("--authfile", all->logout.auth_file, kAuthFile)->type_name("FILE");
-}
-
-void AddImageCommands(CLI::App* program, Commands* all) {
-  CLI::App* image =
-      program->add_subcommand("image", "Pull, import, list, inspect and remove images");
-  image->require_subcommand(1)->fallthrough();
-  AddRegistryCommands(program, image, all);
-  CLI::App* import = AddCommand(image, all, &all->image_import, "import",
-                                "Import an image from a file or a directory", kImportFooter);
-  import->add_option("PATH", all->image_import.path, "Archive or OCI layout")->required();
-  import->add_option("--name", all->image_import.name, "What to call it: NAME[:TAG]");
-  import->add_option("--platform", all->image_import.platform,
-                     "Which image of several: OS/ARCH[/VARIANT] (default: this host's)");
-  CLI::App* list = AddCommand(image, all, &all->image_list, "list", "List images",
-                              "Example:\n  skiff image list --json");
-  list->alias("ls");
-  list->add_flag("--json", all->image_list.is_json, "One JSON array");
-  list->add_flag("-q,--quiet", all->image_list.is_quiet, "Ids only");
-  CLI::App* inspect =
-      AddCommand(image, all, &all->image_inspect, "inspect", "Describe an image in JSON",
-                 "Example:\n  skiff image inspect nginx");
-  inspect->add_option("IMAGE", all->image_inspect.image, "Name, id or digest")->required();
-  CLI::App* remove = AddCommand(image, all, &all->image_remove, "remove",
-                                "Remove names, and images without a name",
-                                "Example:\n  skiff image remove nginx busybox");
-  remove->alias("rm");
-  remove->add_option("IMAGE", all->image_remove.images, "Names, ids or digests")->required();
 }
 
 // Records that a flag was given which only an image run has.
@@ -384,7 +328,7 @@ ParsedArguments ParseArguments(std::vector<std::string> arguments) {
   AddExplain(&program, &all);
   AddTraceSyscalls(&program, &all);
   AddTaskCommands(&program, &all);
-  AddImageCommands(&program, &all);
+  AddImageCommands(&program, &all.images, &all.chosen);
   CLI::App* doctor = AddCommand(&program, &all, &all.doctor, "doctor",
                                 "Check what this host has and what is missing", kDoctorFooter);
   doctor->add_flag("--json", all.doctor.is_json, "One JSON document");

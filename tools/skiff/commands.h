@@ -14,6 +14,10 @@ Result<int> Carry(const Logout& options, const runtime::Roots& roots);
 Result<int> Carry(const ImageList& options, const runtime::Roots& roots);
 Result<int> Carry(const ImageInspect& options, const runtime::Roots& roots);
 Result<int> Carry(const ImageRemove& options, const runtime::Roots& roots);
+Result<int> Carry(const ImageTag& options, const runtime::Roots& roots);
+Result<int> Carry(const ImageVerify& options, const runtime::Roots& roots);
+Result<int> Carry(const ImageDu& options, const runtime::Roots& roots);
+Result<int> Carry(const ImagePrune& options, const runtime::Roots& roots);
 Result<int> Carry(const Run& options, const runtime::Roots& roots);
 Result<int> Carry(const Ps& options, const runtime::Roots& roots);
 Result<int> Carry(const Logs& options, const runtime::Roots& roots);
@@ -32,6 +36,10 @@ constexpr const char* NameOf(const Logout&) { return "logout"; }
 constexpr const char* NameOf(const ImageList&) { return "image list"; }
 constexpr const char* NameOf(const ImageInspect&) { return "image inspect"; }
 constexpr const char* NameOf(const ImageRemove&) { return "image remove"; }
+constexpr const char* NameOf(const ImageTag&) { return "image tag"; }
+constexpr const char* NameOf(const ImageVerify&) { return "image verify"; }
+constexpr const char* NameOf(const ImageDu&) { return "image du"; }
+constexpr const char* NameOf(const ImagePrune&) { return "image prune"; }
 constexpr const char* NameOf(const Run&) { return "run"; }
 constexpr const char* NameOf(const Ps&) { return "ps"; }
 constexpr const char* NameOf(const Logs&) { return "logs"; }

@@ -39,6 +39,34 @@ inline constexpr const char* kPullFooter =
     "  skiff image pull --tls-verify=false localhost:5000/app@sha256:...\n"
     "  skiff image pull --platform linux/arm64 --quiet alpine";
 
+inline constexpr const char* kTagFooter = "Example:\n  skiff image tag nginx registry.local/web:1";
+
+inline constexpr const char* kVerifyFooter =
+    "Manifests, configurations and kept files against their digests; layers against the list that\n"
+    "was made when they were unpacked: every name, kind, owner, mode, size, time and content. The\n"
+    "exit status is 1 when something is damaged and not repaired. Running tasks keep what they "
+    "have.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff image verify\n"
+    "  skiff image verify --repair nginx";
+
+inline constexpr const char* kDuFooter =
+    "SHARED is what other images have as well, OWN what the image's removal frees, of both its\n"
+    "layers and the layers' files as they came (KEPT).\n"
+    "\n"
+    "Example:\n"
+    "  skiff image du --json";
+
+inline constexpr const char* kPruneFooter =
+    "Without --all: images that have lost their name to another. What a task uses stays, always.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff image prune\n"
+    "  skiff image prune --all --until 7d\n"
+    "  skiff image prune --all --filter label=stage=test --dry-run\n"
+    "  skiff image prune --layer-files";
+
 inline constexpr const char* kLoginFooter =
     "The password is read from standard input, without echo at a terminal, and kept in docker's\n"
     "config.json or by the credential helper that file names, once the registry has accepted it.\n"

@@ -1,24 +1,15 @@
 // skiff image ...
 #include <unistd.h>
 
-#include "images/reference.h"
 #include "images/store.h"
 #include "isolation/base/clock.h"
 #include "tools/skiff/commands.h"
+#include "tools/skiff/image_names.h"
 #include "tools/skiff/images_json.h"
 #include "tools/skiff/terminal.h"
 
 namespace skiff::tools {
 namespace {
-
-constexpr size_t kShortDigits = 12;
-
-std::string ShortId(const images::Image& image) { return image.id.hex().substr(0, kShortDigits); }
-
-std::string FamiliarName(const std::string& canonical) {
-  Result<images::ImageReference> reference = images::ImageReference::Parse(canonical);
-  return reference.ok() ? reference.value().Familiar() : canonical;
-}
 
 // One line that is written over, and gone at the end: for people at a terminal only.
 void ShowProgress(const images::ImportProgress& progress) {
@@ -28,14 +19,6 @@ void ShowProgress(const images::ImportProgress& progress) {
   PrintError("\r\033[Klayer " + std::to_string(progress.layer) + " of " +
              std::to_string(progress.layers) + ": " + std::to_string(percent) + " % of " +
              FormatSize(progress.total));
-}
-
-std::string NamesOf(const images::Image& image) {
-  std::string text;
-  for (const std::string& name : image.names) {
-    text += (text.empty() ? "" : ", ") + FamiliarName(name);
-  }
-  return text.empty() ? "<none>" : text;
 }
 
 }  // namespace
@@ -68,7 +51,8 @@ Result<int> Carry(const ImageList& options, const runtime::Roots& roots) {
       rows.push_back({image.id.ToString()});
       continue;
     }
-    rows.push_back({NamesOf(image), ShortId(image), image.config.platform.ToString(),
+    rows.push_back({NamesOf(image), ShortId(image),
+                    image.is_damaged ? "damaged" : image.config.platform.ToString(),
                     FormatSize(image.size),
                     FormatAge(WallNanoseconds() - image.imported) + " ago"});
   }

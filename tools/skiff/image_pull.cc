@@ -76,6 +76,9 @@ Result<bool> IsWanted(const images::ImageStore& store, const std::string& image,
     if (known.error().code() != Code::kNotFound) return std::move(known).error();
     return true;
   }
+  // A layer that is gone or damaged is made anew.
+  Result<std::vector<UniqueFd>> held = store.Hold(known.value());
+  if (!held.ok() && held.error().code() == Code::kNotFound) return true;
   // Digits of an id, and no name.
   bool is_id = known.value().id.hex().starts_with(image);
   return policy == PullPolicy::kAlways && !is_id;

@@ -29,6 +29,23 @@ std::string EncodeImages(const std::vector<images::Image>& list) {
   return EncodeJson(out, 2);
 }
 
+std::string EncodeUsage(const images::StoreUsage& usage) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const images::ImageUsage& image : usage.images) {
+    list.push_back({{"id", image.image.id.ToString()},
+                    {"names", image.image.names},
+                    {"layersSize", image.image.size},
+                    {"sharedSize", image.shared},
+                    {"keptSize", image.kept},
+                    {"ownSize", image.own},
+                    {"lastUsedAt", FormatRfc3339(image.last_used)},
+                    {"inUse", image.is_in_use}});
+  }
+  nlohmann::json out = {
+      {"layersSize", usage.layers}, {"keptSize", usage.kept}, {"images", std::move(list)}};
+  return EncodeJson(out, 2);
+}
+
 Result<std::string> EncodeImage(const images::Image& image,
                                 const images::ImageDocuments& documents) {
   JsonDocument manifest = TRY(JsonDocument::Parse(documents.manifest, "manifest"));

@@ -12,6 +12,7 @@ namespace skiff::tools {
 std::string EncodeImages(const std::vector<images::Image>& list);
 
 // With the image's manifest and configuration as they were imported.
+std::string EncodeUsage(const images::StoreUsage& usage);
 Result<std::string> EncodeImage(const images::Image& image,
                                 const images::ImageDocuments& documents);
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -48,6 +49,26 @@ struct ImageInspect {
 };
 struct ImageRemove {
   std::vector<std::string> images;
+};
+
+struct ImageTag {
+  std::string image;
+  std::string name;
+};
+struct ImageVerify {
+  std::vector<std::string> images;  // none: all
+  bool is_repairing = false;
+  std::string auth_file;
+};
+struct ImageDu {
+  bool is_json = false;
+};
+struct ImagePrune {
+  bool is_all = false;
+  bool is_dry = false;
+  bool drops_files = false;
+  std::optional<int64_t> until;  // wall nanoseconds
+  std::vector<std::pair<std::string, std::string>> labels;
 };
 
 // What `skiff run IMAGE` says about its container; for a task definition these are wrong usage.
@@ -125,9 +146,9 @@ struct Doctor {
   bool is_json = false;
 };
 
-using Command =
-    std::variant<ImageImport, ImageList, ImageInspect, ImageRemove, Run, Ps, Logs, Stop, Remove,
-                 Inspect, Doctor, Events, Explain, TraceSyscalls, ImagePull, Login, Logout>;
+using Command = std::variant<ImageImport, ImageList, ImageInspect, ImageRemove, Run, Ps, Logs, Stop,
+                             Remove, Inspect, Doctor, Events, Explain, TraceSyscalls, ImagePull,
+                             Login, Logout, ImageTag, ImageVerify, ImageDu, ImagePrune>;
 
 struct CommandLine {
   runtime::Roots roots;

@@ -200,5 +200,23 @@ TEST(CompletionTest, EveryShellHasAScriptAndOthersAreRefused) {
   EXPECT_THAT(refused.error, testing::HasSubstr("expected bash, zsh or fish, got 'tcsh'"));
 }
 
+TEST(CommandLineTest, ImagesAreLookedAfter) {
+  EXPECT_EQ(Parsed<ImageTag>({"image", "tag", "nginx", "web:1"}).name, "web:1");
+  ImageVerify verify = Parsed<ImageVerify>({"image", "verify", "--repair", "nginx"});
+  EXPECT_TRUE(verify.is_repairing);
+  EXPECT_THAT(verify.images, ElementsAre("nginx"));
+  EXPECT_TRUE(Parsed<ImageDu>({"image", "du", "--json"}).is_json);
+  ImagePrune prune =
+      Parsed<ImagePrune>({"image", "prune", "-a", "--until", "2026-01-31T12:00:00Z", "--filter",
+                          "label=stage=test=1", "--filter", "label=old"});
+  EXPECT_TRUE(prune.is_all);
+  EXPECT_EQ(prune.until, 1'769'860'800'000'000'000);
+  EXPECT_THAT(prune.labels,
+              ElementsAre(testing::Pair("stage", "test=1"), testing::Pair("old", "")));
+  EXPECT_TRUE(Parsed<ImagePrune>({"image", "prune", "--filter", "until=24h"}).until.has_value());
+  EXPECT_THAT(UsageError({"image", "prune", "--filter", "dangling=true"}), HasSubstr("label=NAME"));
+  EXPECT_THAT(UsageError({"image", "prune", "--until", "soon"}), HasSubstr("duration"));
+}
+
 }  // namespace
 }  // namespace skiff::tools

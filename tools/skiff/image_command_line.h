@@ -1,0 +1,32 @@
+// The arguments of skiff image, login and logout. A part of command_line.h.
+#pragma once
+
+#include <optional>
+
+#include "tools/skiff/options.h"
+
+namespace CLI {
+class App;
+}
+
+namespace skiff::tools {
+
+// What is filled while parsing; the chosen one is taken out at the end.
+struct ImageCommands {
+  ImageImport import;
+  ImagePull pull;
+  ImageList list;
+  ImageInspect inspect;
+  ImageRemove remove;
+  ImageTag tag;
+  ImageVerify verify;
+  ImageDu du;
+  ImagePrune prune;
+  Login login;
+  Logout logout;
+};
+
+// Both outlive `program`.
+void AddImageCommands(CLI::App* program, ImageCommands* all, std::optional<Command>* chosen);
+
+}  // namespace skiff::tools
