@@ -2,8 +2,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 #include "isolation/sys/mount.h"
 #include "isolation/sys/process.h"
@@ -31,12 +33,21 @@ void AddGlobalFlags(CLI::App* app, Session* session) {
       ->check(CLI::IsMember({"cgroupfs", "systemd", "disabled"}));
 }
 
+// By the words alone, as it is asked before they are parsed: an id or a file of that name costs a
+// millisecond, not more.
+bool MayRunInContainer(int argc, char** argv) {
+  return std::any_of(argv + 1, argv + argc, [](std::string_view word) {
+    return word == "create" || word == "run" || word == "exec" || word == "start";
+  });
+}
+
 // What is executed in a container could be made to be this program (/proc/self/exe) and write to
 // it later. From a read-only mount of its own it cannot be written, by root neither
 // (CVE-2019-5736). A user without the right to mount does not own the program either.
-void ProtectProgram(char** argv) {
+void ProtectProgram(int argc, char** argv) {
   struct statvfs info {};
   bool is_protected = getenv(kProtected) != nullptr || geteuid() != 0 ||
+                      !MayRunInContainer(argc, argv) ||
                       (statvfs("/proc/self/exe", &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
   if (is_protected) {
     unsetenv(kProtected);
@@ -72,7 +83,7 @@ void Session::Settle(const Result<>& result, int failure_status) {
 }  // namespace skiff::oci_tool
 
 int main(int argc, char** argv) {
-  ProtectProgram(argv);
+  ProtectProgram(argc, argv);
   CLI::App app("skiff-oci runs containers from OCI bundles", "skiff-oci");
   Session session;
   session.context.warn = [&](std::string_view text) { session.Report("warning", text); };
