@@ -27,14 +27,19 @@ MOUNTS = [("/proc", "proc", "proc", []),
 PROFILE = "/usr/share/containers/seccomp.json"
 
 
+def compile_program(root, work, name):
+    """tools/bench/NAME.cc, linked statically; its path."""
+    program = os.path.join(work, name)
+    subprocess.run(["c++", "-O2", "-static", "-o", program,
+                    os.path.join(root, "tools/bench", name + ".cc")], check=True)
+    return program
+
+
 def make_layout(root, work, image):
     """A copy of the busybox image with one more layer, that holds /writer; its directory."""
     layout = os.path.join(work, "layout")
     shutil.copytree(image, layout)
-    writer = os.path.join(work, "writer")
-    subprocess.run(["c++", "-O2", "-static", "-o", writer,
-                    os.path.join(root, "tools/bench/writer.cc")], check=True)
-    add_layer(layout, {"writer": writer})
+    add_layer(layout, {"writer": compile_program(root, work, "writer")})
     return layout
 
 
@@ -120,14 +125,16 @@ def config(command, with_seccomp):
 
 
 def make_bundles(layout, work):
-    """Two bundles over one root: {"none": directory, "seccomp": directory}."""
+    """Bundles over one root: {"none": directory, "seccomp": directory, "idle": directory}, the
+    last with the profile and a program that stays."""
     rootfs = os.path.join(work, "rootfs")
     unpack(layout, rootfs)
     bundles = {}
-    for name in ("none", "seccomp"):
+    for name in ("none", "seccomp", "idle"):
         bundles[name] = os.path.join(work, "bundle-" + name)
         os.makedirs(bundles[name])
-        content = config(["/bin/true"], name == "seccomp")
+        command = ["/bin/sleep", "600"] if name == "idle" else ["/bin/true"]
+        content = config(command, name != "none")
         content["root"]["path"] = rootfs
         with open(os.path.join(bundles[name], "config.json"), "w") as file:
             json.dump(content, file)

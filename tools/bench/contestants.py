@@ -109,6 +109,33 @@ class OciRuntime:
         return [self.program, "--root", self.root, *flags, "run", "--bundle", bundle,
                 f"bench-{self.name}-{self.count}"]
 
+    def life(self, bundle):
+        """The command lines of one container's life, in order: {step: argv}."""
+        self.count += 1
+        name, base = f"bench-{self.name}-{self.count}", [self.program, "--root", self.root]
+        return {"create": [*base, "create", "--bundle", bundle, name],
+                "start": [*base, "start", name],
+                "exec": [*base, "exec", name, "/bin/true"],
+                "delete": [*base, "delete", "--force", name]}
+
+
+class Floor:
+    """A bare clone3 of the same namespaces, with the seccomp program that skiff-oci compiled."""
+    name = "floor"
+
+    def __init__(self, program, work):
+        self.program, self.rootfs = program, os.path.join(work, "rootfs")
+        self.filter = os.path.join(work, "filter")
+
+    def take_filter(self, runtime):
+        cache = os.path.join(runtime.root, ".cache")
+        (name,) = os.listdir(cache)
+        with open(os.path.join(cache, name), "rb") as stored, open(self.filter, "wb") as file:
+            file.write(stored.read().split(b"\n\n", 1)[1])
+
+    def run(self, with_seccomp):
+        return [self.program, self.rootfs, self.filter if with_seccomp else "-", "/bin/true"]
+
 
 def oci_runtimes(programs, work):
     own = os.path.join(programs, "skiff-oci")

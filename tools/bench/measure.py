@@ -84,6 +84,13 @@ def time_command(argv, errors, until_alone=False):
     return Sample(wall, cpu_seconds() - cpu)
 
 
+def time_step(argv, errors):
+    """A command that leaves a process behind, or ends one: what runs when it returns stays."""
+    cpu, begin = cpu_seconds(), time.perf_counter()
+    run(argv, errors)
+    return Sample(time.perf_counter() - begin, cpu_seconds() - cpu)
+
+
 def quantile(values, fraction):
     ordered = sorted(values)
     position = fraction * (len(ordered) - 1)

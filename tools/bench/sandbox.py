@@ -62,10 +62,10 @@ class Hierarchy:
         write(os.path.join(self.group, "cgroup.procs"), "0")
 
     def step_down(self):
+        """Once the namespace has its root: not before."""
         if self.kind == "cgroup2":
-            inside = os.path.join(self.mount_point, "bench")
-            os.makedirs(inside, exist_ok=True)
-            write(os.path.join(inside, "cgroup.procs"), "0")
+            os.makedirs(self.joined, exist_ok=True)
+            write(os.path.join(self.joined, "cgroup.procs"), "0")
 
     def remove(self):
         if self.group:
@@ -139,8 +139,6 @@ def be_first_process(body, hierarchies, work, disk):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         mount_private_view(hierarchies, work, disk)
-        for hierarchy in hierarchies:
-            hierarchy.step_down()
         loopback_up()
         os.environ["TMPDIR"] = work
         return body(work) or 0
@@ -157,6 +155,8 @@ def enter_and_fork(body, hierarchies, work, disk):
     for hierarchy in hierarchies:
         hierarchy.enter()
     call("unshare", CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET)
+    for hierarchy in hierarchies:
+        hierarchy.step_down()
     return fork_and_wait(lambda: be_first_process(body, hierarchies, work, disk))
 
 

@@ -7,7 +7,7 @@ import api
 import bundle
 import measure
 import report
-from contestants import Podman, Skiff, oci_runtimes
+from contestants import Floor, Podman, Skiff, oci_runtimes
 
 WARM_UPS = 2
 MEGABYTE = 1 << 20
@@ -19,6 +19,7 @@ IDLE_COMMAND = ["sleep", "600"]
 class Context:
     def __init__(self, arguments, root, work, step):
         self.rounds, self.work, self.step = arguments.rounds, work, step
+        self.root = root
         self.build = arguments.build
         self.programs = os.path.join(arguments.build, "bin")
         self.errors = os.path.join(work, "errors")
@@ -51,8 +52,12 @@ class Context:
 def oci(context):
     bundles = bundle.make_bundles(context.layout, context.work)
     runtimes = oci_runtimes(context.programs, context.work)
+    floor = Floor(bundle.compile_program(context.root, context.work, "floor"), context.work)
+    measure.run(runtimes[0].run(bundles["seccomp"]), context.errors)
+    floor.take_filter(runtimes[0])
     for kind, title in (("none", "no seccomp"), ("seccomp", "seccomp profile of podman")):
         contestants = {r.name: context.command(lambda r=r: r.run(bundles[kind])) for r in runtimes}
+        contestants[floor.name] = context.command(lambda: floor.run(kind == "seccomp"))
         samples = context.interleave(contestants, context.rounds)
         context.results[f"oci {kind}"] = samples
         report.times(f"OCI run of true, {title}", samples, "skiff-oci")
@@ -62,6 +67,43 @@ def oci(context):
     samples = context.interleave(contestants, context.rounds)
     context.results["oci seccomp, no cgroup"] = samples
     report.times("OCI run of true, seccomp profile of podman, no cgroup", samples, "skiff-oci")
+    oci_life(context, runtimes, bundles)
+    oci_memory(context, runtimes, bundles)
+
+
+def oci_life(context, runtimes, bundles):
+    """create, start, exec and delete of one container, each by itself."""
+    samples = {}
+    for turn in range(context.rounds + WARM_UPS):
+        for runtime in runtimes:
+            for step, argv in runtime.life(bundles["idle"]).items():
+                sample = measure.time_step(argv, context.errors)
+                if turn >= WARM_UPS:
+                    samples.setdefault(step, {}).setdefault(runtime.name, []).append(sample)
+            measure.wait_until_alone()
+    context.results["oci life"] = samples
+    for step, of_step in samples.items():
+        report.times(f"OCI {step}, seccomp profile of podman", of_step, "skiff-oci")
+
+
+def oci_memory(context, runtimes, bundles):
+    """The largest of a command's processes; the median of five."""
+    peak = bundle.compile_program(context.root, context.work, "peak")
+    output, peaks = os.path.join(context.work, "peaks"), {}
+    for _ in range(5):
+        for runtime in runtimes:
+            steps = {"run": runtime.run(bundles["seccomp"]), **runtime.life(bundles["idle"])}
+            for step, argv in steps.items():
+                measure.run([peak, output, *argv], context.errors)
+                with open(output) as file:
+                    peaks.setdefault(runtime.name, {}).setdefault(step, []).append(
+                        int(file.read()))
+                os.remove(output)
+            measure.wait_until_alone()
+    context.results["oci memory"] = peaks
+    report.table("OCI peak memory in KiB", ["", *next(iter(peaks.values()))],
+                 [[name] + [f"{measure.median(values):.0f}" for values in steps.values()]
+                  for name, steps in peaks.items()])
 
 
 def task(context):
