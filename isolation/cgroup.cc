@@ -376,8 +376,8 @@ Result<Cgroup> CgroupHost::OpenGroup(const std::string& path) const {
       TRY(sys::OpenDirectory(AT_FDCWD, DirectoryOf(Controller::kCpuAccounting, path)));
   std::vector<std::string> directories = Directories(path);
   for (size_t i = 1; i < directories.size(); ++i) {
-    UniqueFd procs = TRY(sys::Open(AT_FDCWD, directories[i] + "/cgroup.procs", O_WRONLY));
-    group.legacy_procs_.push_back(std::move(procs));
+    UniqueFd tasks = TRY(sys::Open(AT_FDCWD, directories[i] + "/tasks", O_WRONLY));
+    group.legacy_tasks_.push_back(std::move(tasks));
   }
   return group;
 }

@@ -64,9 +64,10 @@ class Cgroup {
  public:
   const std::string& path() const { return path_; }
   int unified_fd() const { return unified_.get(); }  // for CLONE_INTO_CGROUP; borrowed
-  const std::vector<UniqueFd>& legacy_procs() const {
-    return legacy_procs_;
-  }  // cgroup.procs of each v1 group
+  // The file "tasks" of each v1 group, for a process of one thread. By cgroup.procs the kernel
+  // would hold up every fork and exit of the host and wait some 10 ms for RCU
+  // (cgroup_procs_write_start).
+  const std::vector<UniqueFd>& legacy_tasks() const { return legacy_tasks_; }
 
   Result<> Kill() const;
   // False when processes are left after `timeout`. Waits for cgroup.events, no polling.
@@ -81,7 +82,7 @@ class Cgroup {
   UniqueFd cpu_usage_;  // directory with cpu.stat (v2) or cpuacct.usage (v1)
   bool is_memory_legacy_ = false;
   bool is_cpu_usage_legacy_ = false;
-  std::vector<UniqueFd> legacy_procs_;
+  std::vector<UniqueFd> legacy_tasks_;
 };
 
 class CgroupHost {

@@ -68,7 +68,7 @@ class PreparedLaunch {
   std::deque<std::string> strings_;  // a deque: pointers stay valid
   std::deque<std::vector<ChildOption>> option_lists_;
   std::vector<UniqueFd> binds_;
-  std::vector<int> legacy_procs_;
+  std::vector<int> legacy_tasks_;
   std::vector<ChildMount> mounts_;
   std::vector<ChildDevice> devices_;
   std::vector<ChildLink> links_;
@@ -245,10 +245,10 @@ Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup
   AddProgram(spec);
   AddCredentials(spec);
   if (cgroup != nullptr) {
-    for (const UniqueFd& procs : cgroup->legacy_procs()) legacy_procs_.push_back(procs.get());
+    for (const UniqueFd& tasks : cgroup->legacy_tasks()) legacy_tasks_.push_back(tasks.get());
   }
-  plan_.legacy_procs = legacy_procs_.data();
-  plan_.legacy_procs_count = legacy_procs_.size();
+  plan_.legacy_tasks = legacy_tasks_.data();
+  plan_.legacy_tasks_count = legacy_tasks_.size();
   plan_.user_namespace = spec.namespaces.join_user;
   plan_.owner = spec.first_id;
   plan_.root_mount = spec.root_mount;

@@ -198,9 +198,9 @@ bool Child::MountOne(const ChildMount& mount) const {
 }
 
 bool Child::JoinCgroup() {
-  for (size_t i = 0; i < plan_.legacy_procs_count; ++i) {
+  for (size_t i = 0; i < plan_.legacy_tasks_count; ++i) {
     report_.item = static_cast<int>(i);
-    if (!WriteText(plan_.legacy_procs[i], "0")) return false;  // "0" is the writer itself
+    if (!WriteText(plan_.legacy_tasks[i], "0")) return false;  // "0" is the writer itself
   }
   // clone3 would root the namespace at the parent's group even with CLONE_INTO_CGROUP.
   return !plan_.new_cgroup_namespace || unshare(CLONE_NEWCGROUP) == 0;

@@ -84,8 +84,8 @@ struct ChildPlan {
   uint16_t console_rows, console_columns;
   unsigned kept_descriptors;
 
-  const int* legacy_procs;
-  size_t legacy_procs_count;
+  const int* legacy_tasks;
+  size_t legacy_tasks_count;
   bool new_cgroup_namespace;
   int network_namespace;  // -1: none to join
   int user_namespace;     // -1: none to join
