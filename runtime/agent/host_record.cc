@@ -39,7 +39,7 @@ Result<HostRecord> KnownHost(Store& store) {
     TRY(store.Quarantine(keys::kHost, known.error().message()));
   }
   HostRecord made;
-  made.id = RandomHex(32);
+  made.id = RandomHex(16);
   made.registered_at = WallNanoseconds();
   return made;
 }

@@ -58,7 +58,11 @@ Result<const Setting*> SettingIn(const JsonCursor& input) {
   std::string name = TRY(member.String());
   const Setting* setting = FindSetting(name);
   if (setting == nullptr) {
-    return InvalidParameter("name: \"" + name + "\" is not the name of an account setting");
+    std::string names;
+    for (const Setting& known : kSettings) {
+      names += (names.empty() ? "" : ",") + std::string(known.name);
+    }
+    return InvalidParameter(name + " should be one of [" + names + "]");
   }
   return setting;
 }

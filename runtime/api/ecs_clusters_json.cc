@@ -160,8 +160,8 @@ Result<std::string> EcsRegistry::CreateCluster(const Call& call) {
   std::string name = TRY(TextIn(call.input, "clusterName", "default"));
   if (!IsIdentifier(name)) {
     return InvalidParameter(
-        "Identifiers can contain only letters, numbers, hyphens, and "
-        "underscores, up to 255 of them: clusterName");
+        "Identifiers can contain only letters, numbers, hyphens, and underscores. (clusterName, up "
+        "to 255 of them)");
   }
   TRY(RefuseUnknown(call.input, {"capacityProviders", "clusterName", "configuration",
                                  "defaultCapacityProviderStrategy", "serviceConnectDefaults",

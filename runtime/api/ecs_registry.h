@@ -57,7 +57,8 @@ class EcsRegistry {
   Result<std::string> DeleteTaskDefinitions(const Call& call);
   Result<std::string> ListTaskDefinitions(const Call& call);
   Result<std::string> ListTaskDefinitionFamilies(const Call& call);
-  Result<StoredDefinition> FindRevision(const std::string& reference);
+  // ClientException with the text `missing` when there is none.
+  Result<StoredDefinition> FindRevision(const std::string& reference, std::string_view missing);
   Result<std::vector<TaskDefinitionRecord>> AllOf(const std::string& family);
 
   Result<std::string> TagResource(const Call& call);

@@ -151,8 +151,8 @@ Result<> CheckCompatible(const TaskDefinition& definition, const Launch& launch)
   strict.requires_compatibilities.emplace_back("FARGATE");
   Result<> valid = ValidateTaskDefinition(strict, &warnings);
   if (valid.ok()) return {};
-  return InvalidParameter("Task definition does not support launch_type FARGATE: " +
-                          valid.error().message());
+  return InvalidParameter("Task definition does not support launch_type FARGATE. (" +
+                          valid.error().message() + ")");
 }
 
 std::vector<Tag> MergeTags(const RunTaskRequest& request, const TaskDefinitionRecord& definition,

@@ -91,7 +91,8 @@ Result<std::vector<Tag>> EcsRegistry::EditTags(
     return found->record.tags;
   }
   if (name.starts_with("task-definition/")) {
-    StoredDefinition found = TRY(FindRevision(arn));
+    StoredDefinition found =
+        TRY(FindRevision(arn, "The specified task definition does not exist."));
     std::vector<Tag> before = found.record.tags;
     TRY(edit(found.record.tags));
     if (before != found.record.tags) {

@@ -93,8 +93,14 @@ Json TagList(const std::vector<Tag>& tags) {
   return list;
 }
 
-// In ECS's words these are the client's mistakes.
-Error Refused(const Error& error) { return ClientError(error.message()); }
+// In ECS's words these are the client's mistakes. ECS's own sentences stand alone there: they name
+// what they are about, and clients compare them.
+Error Refused(const Error& error) {
+  std::string text = error.message();
+  size_t colon = text.find(": ");
+  bool is_sentence = colon != std::string::npos && text[colon + 2] >= 'A' && text[colon + 2] <= 'Z';
+  return ClientError(is_sentence ? text.substr(colon + 2) : text);
+}
 
 Result<TaskDefinition> ReadDefinition(const JsonCursor& input) {
   constexpr std::string_view kWhat = "input";
@@ -152,7 +158,8 @@ Result<std::string> EcsRegistry::RegisterTaskDefinition(const Call& call) {
 }
 
 // A family alone means its newest ACTIVE revision; a revision may have any status.
-Result<EcsRegistry::StoredDefinition> EcsRegistry::FindRevision(const std::string& reference) {
+Result<EcsRegistry::StoredDefinition> EcsRegistry::FindRevision(const std::string& reference,
+                                                                std::string_view missing) {
   std::string name = reference;
   std::string prefix =
       "arn:aws:ecs:" + settings_.region + ":" + settings_.account_id + ":task-definition/";
@@ -165,10 +172,13 @@ Result<EcsRegistry::StoredDefinition> EcsRegistry::FindRevision(const std::strin
   if (is_revision && name.find('/') == std::string::npos) {
     std::optional<TaskDefinitionRecord> found =
         TRY(FindDefinition(store_, name.substr(0, colon), strtoll(digits.c_str(), nullptr, 10)));
-    if (!found) return ClientError("Unable to describe task definition.");
+    if (!found) return ClientError(std::string(missing));
     record = *std::move(found);
   } else {
-    record = TRY(FindActiveDefinition(store_, settings_, reference));
+    Result<TaskDefinitionRecord> found = FindActiveDefinition(store_, settings_, reference);
+    bool is_missing = !found.ok() && std::string_view(found.error().kind()) == "ClientException";
+    if (is_missing) return ClientError(std::string(missing));
+    record = TRY(std::move(found));
   }
   std::optional<StoredRecord> stored =
       TRY(store_.Get(keys::TaskDefinition(record.definition.family, record.revision)));
@@ -179,7 +189,10 @@ Result<std::string> EcsRegistry::DescribeTaskDefinition(const Call& call) {
   JsonCursor member = TRY(call.input.Get("taskDefinition"));
   std::string reference = TRY(member.String());
   std::vector<std::string> include = TRY(call.input.FindStrings("include"));
-  StoredDefinition found = TRY(FindRevision(reference));
+  for (const std::string& what : include) {
+    if (what != "TAGS") return InvalidParameter("include: \"" + what + "\" is not TAGS");
+  }
+  StoredDefinition found = TRY(FindRevision(reference, "Unable to describe task definition."));
   Json answer = {{"taskDefinition", DefinitionJson(found.record, settings_)}};
   bool with_tags = std::find(include.begin(), include.end(), "TAGS") != include.end();
   answer["tags"] = with_tags ? TagList(found.record.tags) : Json::array();
@@ -190,9 +203,10 @@ Result<std::string> EcsRegistry::DeregisterTaskDefinition(const Call& call) {
   JsonCursor member = TRY(call.input.Get("taskDefinition"));
   std::string reference = TRY(member.String());
   if (reference.find(':') == std::string::npos) {
-    return InvalidParameter("taskDefinition: a revision is needed: family:revision");
+    return ClientError("Revision is missing.");
   }
-  StoredDefinition found = TRY(FindRevision(reference));
+  StoredDefinition found =
+      TRY(FindRevision(reference, "The specified task definition does not exist."));
   if (found.record.status == Status::kActive) {
     found.record.status = Status::kInactive;
     found.record.deregistered_at = WallNanoseconds();
@@ -214,10 +228,10 @@ Result<std::string> EcsRegistry::DeleteTaskDefinitions(const Call& call) {
   Json answer = {{"taskDefinitions", Json::array()}, {"failures", Json::array()}};
   for (const std::string& reference : references) {
     if (reference.find(':') == std::string::npos) {
-      return InvalidParameter("taskDefinitions: " + reference +
-                              ": a revision is needed: family:revision");
+      return ClientError("Revision is missing.");
     }
-    Result<StoredDefinition> found = FindRevision(reference);
+    Result<StoredDefinition> found =
+        FindRevision(reference, "The specified task definition does not exist.");
     if (!found.ok()) {
       answer["failures"].push_back({{"arn", reference}, {"reason", "MISSING"}});
       continue;

@@ -58,6 +58,7 @@ constexpr Row kTypes[] = {
     {"OperationAbortedException", 400},
     {"ResourceAlreadyExistsException", 400},
     {"TooManyTagsException", 400},
+    {"ValidationException", 400},
 };
 
 const char* TypeOfCode(Code code) {

@@ -34,6 +34,7 @@ class LogsService {
   Result<std::string> CreateLogGroup(const JsonCursor& input);
   Result<std::string> DeleteLogGroup(const JsonCursor& input);
   Result<std::string> DescribeLogGroups(const JsonCursor& input);
+  Result<std::string> PutLogGroupDeletionProtection(const JsonCursor& input);
   Result<std::string> ListLogGroups(const JsonCursor& input);
   Result<std::string> PutRetentionPolicy(const JsonCursor& input);
   Result<std::string> DeleteRetentionPolicy(const JsonCursor& input);
@@ -76,11 +77,16 @@ class LogsService {
                                                    const std::string& prefix);
   Result<GroupPage> ListGroups(const std::string& prefix, const std::string& part,
                                const std::string& after, size_t limit);
+  // The groups that are named, in the order of their names; those that do not exist are left out.
+  Result<GroupPage> NamedGroups(const std::vector<JsonCursor>& identifiers);
+  // nullopt: more streams than `streams_left`, which is counted down.
+  Result<std::optional<uint64_t>> GroupBytes(const std::string& group, size_t& streams_left);
   Result<> StoreGroup(const StoredGroup& group);
   // Events before it are gone, whether their files still are there or not; milliseconds.
   std::optional<int64_t> ExpiredBefore(const LogGroupRecord& group) const;
   // Of logGroupName, logGroupIdentifier or resourceArn.
   Result<std::string> GroupName(const JsonCursor& input, std::string_view member) const;
+  Result<std::string> GroupNameIn(const JsonCursor& cursor) const;
   Result<std::string> AnyGroupName(const JsonCursor& input) const;
   Result<std::string> AddTags(const std::string& group, const JsonCursor& tags);
   Result<std::string> RemoveTags(const std::string& group, const std::vector<std::string>& keys);

@@ -43,8 +43,12 @@ struct Batch {
 
 Result<std::vector<LogEvent>> DecodeBatch(const JsonCursor& input, int64_t now) {
   std::vector<JsonCursor> elements = TRY(input.FindElements("logEvents"));
-  if (elements.empty() || elements.size() > kMaxBatchEvents) {
-    return InvalidLogs("logEvents: 1 to 10000 events expected");
+  if (elements.empty()) {
+    return Unsatisfied("logEvents", "[]", "have length greater than or equal to 1");
+  }
+  if (elements.size() > kMaxBatchEvents) {
+    return InvalidLogs("logEvents: " + std::to_string(elements.size()) +
+                       " events are more than the 10000 of one batch");
   }
   std::vector<LogEvent> events;
   size_t bytes = 0;
@@ -279,9 +283,10 @@ std::string EventId(const LogEvent& event, const LogStreamRecord& stream) {
 
 Result<std::string> LogsService::PutLogEvents(const JsonCursor& input) {
   // The sequence token means nothing since 2023.
-  TRY(CheckMembers(input, {"logGroupName", "logStreamName", "logEvents", "sequenceToken"}));
+  TRY(CheckMembers(input,
+                   {"logGroupName", "logStreamName", "logEvents", "sequenceToken", "entity"}));
   std::string group_name = TRY(GroupName(input, "logGroupName"));
-  JsonCursor cursor = TRY(input.Get("logStreamName"));
+  JsonCursor cursor = TRY(Required(input, "logStreamName"));
   std::string stream_name = TRY(cursor.String());
   int64_t now = NowMilliseconds();
   std::vector<LogEvent> events = TRY(DecodeBatch(input, now));
@@ -293,7 +298,12 @@ Result<std::string> LogsService::PutLogEvents(const JsonCursor& input) {
   Batch batch = Sort(std::move(events), now, ExpiredBefore(group.record));
   TRY(AppendEvents(stream.directory, batch.accepted)
           .Context("log stream " + group_name + ":" + stream_name));
-  Json answer{{"nextSequenceToken", std::to_string(now)}};
+  char sequence[64];  // 56 digits, as AWS's
+  snprintf(sequence, sizeof sequence, "%056lld", static_cast<long long>(now));
+  Json answer{{"nextSequenceToken", sequence}};
+  // Entities belong to Application Signals, which is not here. The events are taken all the same.
+  std::optional<JsonCursor> entity = TRY(input.Find("entity"));
+  if (entity) answer["rejectedEntityInfo"] = {{"errorType", "UnsupportedLogGroupType"}};
   if (!batch.rejected.empty()) answer["rejectedLogEventsInfo"] = batch.rejected;
   return EncodeJson(answer);
 }
@@ -302,7 +312,7 @@ Result<std::string> LogsService::GetLogEvents(const JsonCursor& input) {
   TRY(CheckMembers(input, {"logGroupName", "logGroupIdentifier", "logStreamName", "startTime",
                            "endTime", "nextToken", "limit", "startFromHead", "unmask"}));
   std::string group_name = TRY(AnyGroupName(input));
-  JsonCursor cursor = TRY(input.Get("logStreamName"));
+  JsonCursor cursor = TRY(Required(input, "logStreamName"));
   std::string stream_name = TRY(cursor.String());
   std::optional<int64_t> start = TRY(input.FindInteger("startTime", 0));
   std::optional<int64_t> end = TRY(input.FindInteger("endTime", 0));

@@ -57,8 +57,8 @@ Json ShowStream(const LogStreamRecord& stream, const StreamTimes& times,
 }  // namespace
 
 Result<std::string> LogsService::CreateLogGroup(const JsonCursor& input) {
-  TRY(CheckMembers(input, {"logGroupName", "tags", "logGroupClass"}));
-  JsonCursor name = TRY(input.Get("logGroupName"));
+  TRY(CheckMembers(input, {"logGroupName", "tags", "logGroupClass", "deletionProtectionEnabled"}));
+  JsonCursor name = TRY(Required(input, "logGroupName"));
   std::string log_class = TRY(StringOr(input, "logGroupClass"));
   if (!log_class.empty() && log_class != "STANDARD") {
     return InvalidLogs("logGroupClass: only STANDARD is supported");
@@ -67,6 +67,8 @@ Result<std::string> LogsService::CreateLogGroup(const JsonCursor& input) {
   group.record.name = TRY(name.String());
   TRY(CheckGroupName(group.record.name));
   group.record.created_at = options_.now();
+  std::optional<bool> is_protected = TRY(input.FindBoolean("deletionProtectionEnabled"));
+  group.record.is_protected = is_protected.value_or(false);
   std::optional<JsonCursor> tags = TRY(input.Find("tags"));
   if (tags) TRY(AddTagsTo(group.record, *tags));
   TRY(StoreGroup(group));
@@ -77,7 +79,12 @@ Result<std::string> LogsService::CreateLogGroup(const JsonCursor& input) {
 Result<std::string> LogsService::DeleteLogGroup(const JsonCursor& input) {
   TRY(CheckMembers(input, {"logGroupName"}));
   std::string name = TRY(GroupName(input, "logGroupName"));
-  TRY(FindGroup(name));
+  StoredGroup group = TRY(FindGroup(name));
+  if (group.record.is_protected) {
+    return Error(Code::kInvalid,
+                 "The log group cannot be deleted while its deletion protection is enabled.")
+        .WithKind("ValidationException");
+  }
   std::vector<LogStreamRecord> streams = TRY(FindStreams(name, ""));
   std::vector<RecordWrite> writes{{keys::LogGroup(name), std::nullopt, std::nullopt}};
   for (const LogStreamRecord& stream : streams) {
@@ -88,28 +95,54 @@ Result<std::string> LogsService::DeleteLogGroup(const JsonCursor& input) {
   return std::string();
 }
 
+Result<std::string> LogsService::PutLogGroupDeletionProtection(const JsonCursor& input) {
+  TRY(CheckMembers(input, {"logGroupIdentifier", "deletionProtectionEnabled"}));
+  std::string name = TRY(GroupName(input, "logGroupIdentifier"));
+  JsonCursor flag = TRY(Required(input, "deletionProtectionEnabled"));
+  StoredGroup group = TRY(FindGroup(name));
+  group.record.is_protected = TRY(flag.Boolean());
+  TRY(StoreGroup(group));
+  return std::string();
+}
+
 Result<std::string> LogsService::DescribeLogGroups(const JsonCursor& input) {
-  TRY(CheckMembers(
-      input, {"logGroupNamePrefix", "logGroupNamePattern", "nextToken", "limit", "logGroupClass"}));
+  // No account is linked to this one, so including theirs changes nothing.
+  TRY(CheckMembers(input, {"logGroupNamePrefix", "logGroupNamePattern", "nextToken", "limit",
+                           "logGroupClass", "logGroupIdentifiers", "includeLinkedAccounts"}));
+  std::vector<JsonCursor> identifiers = TRY(input.FindElements("logGroupIdentifiers"));
+  if (identifiers.size() > kMaxLogsPage) return InvalidLogs("logGroupIdentifiers: at most 50");
   std::string prefix = TRY(StringOr(input, "logGroupNamePrefix"));
   std::string part = TRY(StringOr(input, "logGroupNamePattern"));
   std::string token = TRY(StringOr(input, "nextToken"));
   std::string log_class = TRY(StringOr(input, "logGroupClass"));
   int64_t limit = TRY(PageLimit(input, kMaxLogsPage));
   if (!prefix.empty() && !part.empty()) {
-    return InvalidLogs("logGroupNamePrefix and logGroupNamePattern exclude each other");
+    return InvalidLogs(
+        "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.");
   }
   Json answer{{"logGroups", Json::array()}};
   if (!log_class.empty() && log_class != "STANDARD") return EncodeJson(answer);
-  GroupPage page = TRY(ListGroups(prefix, part, token, static_cast<size_t>(limit)));
+  if (!identifiers.empty() && !(prefix + part + token).empty()) {
+    return InvalidLogs("logGroupIdentifiers: excludes a prefix, a pattern and a nextToken");
+  }
+  GroupPage page;
+  if (identifiers.empty()) {
+    page = TRY(ListGroups(prefix, part, token, static_cast<size_t>(limit)));
+  } else {
+    page = TRY(NamedGroups(identifiers));
+  }
+  size_t streams_left = kMaxSizedStreams;
   for (const LogGroupRecord& group : page.groups) {
     Json shown{{"logGroupName", group.name},
+               {"deletionProtectionEnabled", group.is_protected},
                {"arn", GroupArn(group.name) + ":*"},
                {"logGroupArn", GroupArn(group.name)},
                {"creationTime", group.created_at / 1'000'000},
                {"metricFilterCount", 0},
                {"logGroupClass", "STANDARD"}};
     if (group.retention_days) shown["retentionInDays"] = *group.retention_days;
+    std::optional<uint64_t> bytes = TRY(GroupBytes(group.name, streams_left));
+    if (bytes) shown["storedBytes"] = *bytes;
     answer["logGroups"].push_back(std::move(shown));
   }
   if (!page.next.empty()) answer["nextToken"] = page.next;
@@ -137,12 +170,16 @@ Result<std::string> LogsService::ListLogGroups(const JsonCursor& input) {
 Result<std::string> LogsService::PutRetentionPolicy(const JsonCursor& input) {
   TRY(CheckMembers(input, {"logGroupName", "retentionInDays"}));
   std::string name = TRY(GroupName(input, "logGroupName"));
-  JsonCursor cursor = TRY(input.Get("retentionInDays"));
+  JsonCursor cursor = TRY(Required(input, "retentionInDays"));
   int64_t days = TRY(cursor.Integer());
   if (std::find(std::begin(kRetentionDays), std::end(kRetentionDays), days) ==
       std::end(kRetentionDays)) {
-    return InvalidLogs("retentionInDays: " + std::to_string(days) +
-                       " is none of the numbers of days that can be chosen (1, 3, 5, 7, 14, ...)");
+    std::string choices;
+    for (int64_t choice : kRetentionDays) {
+      choices += (choices.empty() ? "" : ", ") + std::to_string(choice);
+    }
+    return Unsatisfied("retentionInDays", std::to_string(days),
+                       "satisfy enum value set: [" + choices + "]");
   }
   StoredGroup group = TRY(FindGroup(name));
   group.record.retention_days = days;
@@ -186,7 +223,7 @@ Result<std::string> LogsService::ShowTags(const std::string& name) {
 Result<std::string> LogsService::TagLogGroup(const JsonCursor& input) {
   TRY(CheckMembers(input, {"logGroupName", "tags"}));
   std::string name = TRY(GroupName(input, "logGroupName"));
-  JsonCursor tags = TRY(input.Get("tags"));
+  JsonCursor tags = TRY(Required(input, "tags"));
   return AddTags(name, tags);
 }
 
@@ -206,7 +243,7 @@ Result<std::string> LogsService::ListTagsLogGroup(const JsonCursor& input) {
 Result<std::string> LogsService::TagResource(const JsonCursor& input) {
   TRY(CheckMembers(input, {"resourceArn", "tags"}));
   std::string name = TRY(GroupName(input, "resourceArn"));
-  JsonCursor tags = TRY(input.Get("tags"));
+  JsonCursor tags = TRY(Required(input, "tags"));
   return AddTags(name, tags);
 }
 
@@ -226,7 +263,7 @@ Result<std::string> LogsService::ListTagsForResource(const JsonCursor& input) {
 Result<std::string> LogsService::CreateLogStream(const JsonCursor& input) {
   TRY(CheckMembers(input, {"logGroupName", "logStreamName"}));
   std::string group = TRY(GroupName(input, "logGroupName"));
-  JsonCursor cursor = TRY(input.Get("logStreamName"));
+  JsonCursor cursor = TRY(Required(input, "logStreamName"));
   std::string name = TRY(cursor.String());
   TRY(CheckStreamName(name));
   TRY(FindGroup(group));
@@ -250,7 +287,7 @@ Result<std::string> LogsService::CreateLogStream(const JsonCursor& input) {
 Result<std::string> LogsService::DeleteLogStream(const JsonCursor& input) {
   TRY(CheckMembers(input, {"logGroupName", "logStreamName"}));
   std::string group = TRY(GroupName(input, "logGroupName"));
-  JsonCursor name = TRY(input.Get("logStreamName"));
+  JsonCursor name = TRY(Required(input, "logStreamName"));
   TRY(FindGroup(group));
   std::string stream_name = TRY(name.String());
   LogStreamRecord stream = TRY(FindStream(group, stream_name));
@@ -271,10 +308,10 @@ Result<std::string> LogsService::DescribeLogStreams(const JsonCursor& input) {
   auto limit = static_cast<size_t>(TRY(PageLimit(input, kMaxLogsPage)));
   bool is_by_time = order == "LastEventTime";
   if (!order.empty() && !is_by_time && order != "LogStreamName") {
-    return InvalidLogs("orderBy: LogStreamName or LastEventTime expected");
+    return Unsatisfied("orderBy", order, "satisfy enum value set: [LogStreamName, LastEventTime]");
   }
   if (is_by_time && !prefix.empty()) {
-    return InvalidLogs("logStreamNamePrefix: cannot be used when ordering by LastEventTime");
+    return InvalidLogs("Cannot order by LastEventTime with a logStreamNamePrefix.");
   }
   TRY(FindGroup(group));
   std::vector<LogStreamRecord> streams = TRY(FindStreams(group, prefix));

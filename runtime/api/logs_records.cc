@@ -1,6 +1,7 @@
 // Log groups and streams in the store, and the table of operations.
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "isolation/base/clock.h"
 #include "runtime/api/logs.h"
@@ -91,6 +92,41 @@ Result<LogsService::GroupPage> LogsService::ListGroups(const std::string& prefix
   }
 }
 
+Result<LogsService::GroupPage> LogsService::NamedGroups(
+    const std::vector<JsonCursor>& identifiers) {
+  std::set<std::string> names;
+  for (const JsonCursor& identifier : identifiers) {
+    std::string name = TRY(GroupNameIn(identifier));
+    names.insert(std::move(name));
+  }
+  GroupPage page;
+  for (const std::string& name : names) {
+    Result<StoredGroup> group = FindGroup(name);
+    if (group.ok()) {
+      page.groups.push_back(std::move(group).value().record);
+    } else if (group.error().code() != Code::kNotFound) {
+      return std::move(group).error();
+    }
+  }
+  return page;
+}
+
+Result<std::optional<uint64_t>> LogsService::GroupBytes(const std::string& group,
+                                                        size_t& streams_left) {
+  std::vector<StoredRecord> streams =
+      TRY(store_.Range({.prefix = keys::LogStreams(group), .limit = streams_left + 1}));
+  if (streams.size() > streams_left) return std::optional<uint64_t>();
+  streams_left -= streams.size();
+  uint64_t bytes = 0;
+  for (const StoredRecord& stored : streams) {
+    std::optional<LogStreamRecord> stream = TRY(Decoded(store_, stored, DecodeLogStream));
+    if (!stream) continue;
+    uint64_t size = TRY(StoredBytes(stream->directory));
+    bytes += size;
+  }
+  return std::optional<uint64_t>(bytes);
+}
+
 Result<> LogsService::StoreGroup(const StoredGroup& group) {
   std::string key = keys::LogGroup(group.record.name);
   auto stored = store_.Commit({{key, Encode(group.record), group.version}}, Durability::kAccepted);
@@ -109,28 +145,39 @@ std::optional<int64_t> LogsService::ExpiredBefore(const LogGroupRecord& group) c
 }
 
 // A name, or an ARN of this account's: "arn:aws:logs:<region>:<account>:log-group:<name>[:*]".
-Result<std::string> LogsService::GroupName(const JsonCursor& input, std::string_view member) const {
-  JsonCursor cursor = TRY(input.Get(member));
+Result<std::string> LogsService::GroupNameIn(const JsonCursor& cursor) const {
   std::string name = TRY(cursor.String());
   if (name.starts_with("arn:")) {
     std::string own = GroupArn("");
     if (!name.starts_with(own)) {
-      return InvalidLogs(std::string(member) + ": an ARN beginning with " + own + " expected");
+      return InvalidLogs(cursor.path() + ": an ARN beginning with " + own + " expected");
     }
     name.erase(0, own.size());
     if (name.ends_with(":*")) name.resize(name.size() - 2);
-  } else if (member == "resourceArn") {
-    return InvalidLogs("resourceArn: an ARN expected");
   }
   TRY(CheckGroupName(name));
   return name;
 }
 
+Result<std::string> LogsService::GroupName(const JsonCursor& input, std::string_view member) const {
+  JsonCursor cursor = TRY(Required(input, member));
+  std::string text = TRY(cursor.String());
+  if (member == "resourceArn" && !text.starts_with("arn:")) {
+    return InvalidLogs("resourceArn: an ARN expected");
+  }
+  return GroupNameIn(cursor);
+}
+
 Result<std::string> LogsService::AnyGroupName(const JsonCursor& input) const {
   std::string name = TRY(StringOr(input, "logGroupName"));
   std::string identifier = TRY(StringOr(input, "logGroupIdentifier"));
-  if (name.empty() == identifier.empty()) {
-    return InvalidLogs("exactly one of logGroupName and logGroupIdentifier is required");
+  if (!name.empty() && !identifier.empty()) {
+    return Error(Code::kInvalid,
+                 "LogGroup name and LogGroup ARN are mutually exclusive parameters.")
+        .WithKind("ValidationException");
+  }
+  if (name.empty() && identifier.empty()) {
+    return InvalidLogs("one of logGroupName and logGroupIdentifier is required");
   }
   if (name.empty()) return GroupName(input, "logGroupIdentifier");
   TRY(CheckGroupName(name));
@@ -170,10 +217,11 @@ Result<> LogsService::ApplyRetention() {
 
 OperationTable LogsOperations(LogsService* service) {
   using Method = Result<std::string> (LogsService::*)(const JsonCursor&);
-  constexpr std::array<std::pair<const char*, Method>, 18> kMethods{{
+  constexpr std::array<std::pair<const char*, Method>, 19> kMethods{{
       {"CreateLogGroup", &LogsService::CreateLogGroup},
       {"DeleteLogGroup", &LogsService::DeleteLogGroup},
       {"DescribeLogGroups", &LogsService::DescribeLogGroups},
+      {"PutLogGroupDeletionProtection", &LogsService::PutLogGroupDeletionProtection},
       {"ListLogGroups", &LogsService::ListLogGroups},
       {"PutRetentionPolicy", &LogsService::PutRetentionPolicy},
       {"DeleteRetentionPolicy", &LogsService::DeleteRetentionPolicy},

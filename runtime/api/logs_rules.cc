@@ -3,9 +3,23 @@
 #include <algorithm>
 
 namespace skiff::runtime::api {
+namespace {
+
+Error TooLongName() {
+  return InvalidLogs(
+      "Invalid LogGroup or LogStream, both must have length less than or equal to 512.");
+}
+
+}  // namespace
 
 Error InvalidLogs(std::string_view problem) {
   return Error(Code::kInvalid, std::string(problem)).WithKind("InvalidParameterException");
+}
+
+Error Unsatisfied(std::string_view member, std::string_view value, std::string_view constraint) {
+  return InvalidLogs("1 validation error detected: Value '" + std::string(value) + "' at '" +
+                     std::string(member) + "' failed to satisfy constraint: Member must " +
+                     std::string(constraint));
 }
 
 Error NoLogGroup() {
@@ -19,23 +33,38 @@ Error NoLogStream() {
 }
 
 Result<> CheckGroupName(std::string_view name) {
+  if (name.empty()) {
+    return Unsatisfied("logGroupName", name, "have length greater than or equal to 1");
+  }
+  if (name.size() > kMaxLogName) return TooLongName();
   bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            std::string_view("._-/#").find(c) != std::string_view::npos;
   });
-  if (!is_plain || name.empty() || name.size() > kMaxLogName) {
-    return InvalidLogs("logGroupName: 1 to 512 of the characters a-z A-Z 0-9 . _ - / # expected");
+  if (!is_plain) {
+    return Unsatisfied("logGroupName", name,
+                       "satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+");
   }
   if (name.starts_with("aws/")) return InvalidLogs("logGroupName: must not begin with aws/");
   return {};
 }
 
 Result<> CheckStreamName(std::string_view name) {
-  if (name.empty() || name.size() > kMaxLogName ||
-      name.find_first_of(":*") != std::string_view::npos) {
-    return InvalidLogs("logStreamName: 1 to 512 characters without ':' and '*' expected");
+  if (name.empty()) {
+    return Unsatisfied("logStreamName", name, "have length greater than or equal to 1");
+  }
+  if (name.size() > kMaxLogName) return TooLongName();
+  if (name.find_first_of(":*") != std::string_view::npos) {
+    return Unsatisfied("logStreamName", name, "satisfy regular expression pattern: [^:*]*");
   }
   return {};
+}
+
+Result<JsonCursor> Required(const JsonCursor& input, std::string_view name) {
+  std::optional<JsonCursor> found = TRY(input.Find(name));
+  if (found) return *std::move(found);
+  return InvalidLogs("1 validation error detected: Value null at '" + std::string(name) +
+                     "' failed to satisfy constraint: Member must not be null");
 }
 
 Result<> CheckMembers(const JsonCursor& input, std::initializer_list<std::string_view> known) {
@@ -45,8 +74,16 @@ Result<> CheckMembers(const JsonCursor& input, std::initializer_list<std::string
 }
 
 Result<int64_t> PageLimit(const JsonCursor& input, int64_t most) {
-  std::optional<int64_t> limit = TRY(input.FindInteger("limit", 1, most));
-  return limit.value_or(most);
+  std::optional<int64_t> given = TRY(input.FindInteger("limit"));
+  int64_t limit = given.value_or(most);
+  if (limit > most) {
+    return Unsatisfied("limit", std::to_string(limit),
+                       "have value less than or equal to " + std::to_string(most));
+  }
+  if (limit < 1) {
+    return Unsatisfied("limit", std::to_string(limit), "have value greater than or equal to 1");
+  }
+  return limit;
 }
 
 Result<std::string> StringOr(const JsonCursor& input, std::string_view name) {

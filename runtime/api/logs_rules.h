@@ -25,7 +25,8 @@ inline constexpr size_t kMaxLogName = 512;
 inline constexpr size_t kMaxLogTags = 50;
 inline constexpr size_t kMaxTagKey = 128;
 inline constexpr size_t kMaxTagValue = 256;
-inline constexpr size_t kLogRecordsAtOnce = 1000;        // read from the store
+inline constexpr size_t kLogRecordsAtOnce = 1000;  // read from the store
+inline constexpr size_t kMaxSizedStreams = 1000;   // for the storedBytes of one page of groups
 inline constexpr int64_t kMaxBatchSpan = 24 * 3600'000;  // milliseconds
 inline constexpr int64_t kMaxEventFuture = 2 * 3600'000;
 inline constexpr int64_t kMaxEventAge = 14 * 24 * 3600'000LL;
@@ -34,11 +35,15 @@ inline constexpr int64_t kHeldLine = 10'000;
 inline constexpr int64_t kHeldLineBeforeToken = 3600'000;
 
 Error InvalidLogs(std::string_view problem);  // InvalidParameterException
+// In the words of AWS's model checks: "1 validation error detected: Value '51' at 'limit' failed to
+// satisfy constraint: Member must have value less than or equal to 50".
+Error Unsatisfied(std::string_view member, std::string_view value, std::string_view constraint);
 Error NoLogGroup();
 Error NoLogStream();
 
 Result<> CheckGroupName(std::string_view name);
 Result<> CheckStreamName(std::string_view name);
+Result<JsonCursor> Required(const JsonCursor& input, std::string_view name);
 // Members that this version does not know are refused, not ignored.
 Result<> CheckMembers(const JsonCursor& input, std::initializer_list<std::string_view> known);
 Result<int64_t> PageLimit(const JsonCursor& input, int64_t most);

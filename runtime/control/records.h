@@ -73,6 +73,7 @@ struct LogGroupRecord {
   std::optional<int64_t> retention_days;
   std::vector<Tag> tags;
   int64_t created_at = 0;
+  bool is_protected = false;  // from DeleteLogGroup
   bool operator==(const LogGroupRecord&) const = default;
 };
 std::string Encode(const LogGroupRecord& record);

@@ -75,6 +75,7 @@ template <typename Io>
 void Members(Io& io, LogGroupRecord& v) {
   io.Required("name", v.name);
   io("retentionDays", v.retention_days);
+  io("isProtected", v.is_protected);
   io("tags", v.tags);
   io("createdAt", v.created_at);
 }

@@ -92,6 +92,20 @@ Result<> ExpireStream(EventSource source, const std::string& directory, int64_t 
                                      : ExpireContainer(directory, before);
 }
 
+Result<uint64_t> StoredBytes(const std::string& directory) {
+  std::optional<UniqueFd> folder = TRY(OpenIfThere(directory));
+  if (!folder) return uint64_t{0};
+  uint64_t bytes = 0;
+  std::vector<std::string> names = TRY(sys::ListDirectory(folder->get(), "."));
+  for (const std::string& name : names) {
+    if (!name.ends_with(".log") && !name.ends_with(".events")) continue;
+    Result<struct stat> info = sys::Stat(folder->get(), name);
+    // A writer may have removed it just now.
+    if (info.ok()) bytes += static_cast<uint64_t>(info.value().st_size);
+  }
+  return bytes;
+}
+
 Result<bool> RemoveStream(EventSource source, const std::string& directory) {
   std::optional<UniqueFd> folder = TRY(OpenIfThere(directory));
   if (!folder) return true;

@@ -26,6 +26,8 @@ Result<> ReadStream(const EventRead& read, const EventVisitor& visit);
 // Removes what is older than `before` (milliseconds), in whole files. The file that a living
 // container writes stays.
 Result<> ExpireStream(EventSource source, const std::string& directory, int64_t before);
+// What the stream's data takes on disk, indexes aside; 0 without a directory.
+Result<uint64_t> StoredBytes(const std::string& directory);
 // False, and nothing is removed: a container writes there.
 Result<bool> RemoveStream(EventSource source, const std::string& directory);
 

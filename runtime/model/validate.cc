@@ -25,9 +25,12 @@ Result<> ValidateFamily(const TaskDefinition& task) {
 }
 
 Result<> ValidateContainerNames(const std::vector<ContainerDefinition>& containers) {
-  if (containers.empty() || containers.size() > kMaxContainers) {
+  if (containers.empty()) {
+    return Broken("containerDefinitions", "Container list cannot be empty.");
+  }
+  if (containers.size() > kMaxContainers) {
     return Broken("containerDefinitions",
-                  "a task has 1 to 10 containers, not " + std::to_string(containers.size()));
+                  "a task has at most 10 containers, not " + std::to_string(containers.size()));
   }
   std::set<std::string> names;
   for (size_t i = 0; i < containers.size(); ++i) {

@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NEWER = {
     ("logs", "LogGroup", "logGroupArn"),
     ("logs", "LogGroup", "logGroupClass"),
+    ("logs", "LogGroup", "deletionProtectionEnabled"),
+    ("logs", "PutLogEventsResponse", "rejectedEntityInfo"),
 }
 NEWER_VALUES = {
     ("ecs", "SettingName"): {
@@ -34,6 +36,7 @@ NEWER_VALUES = {
 COMMON = {
     "AccessDeniedException", "InvalidParameterException", "SerializationException",
     "ServiceUnavailableException", "ThrottlingException", "UnsupportedFeatureException",
+    "ValidationException",
 }
 PREFIX = {"ecs": "AmazonEC2ContainerServiceV20141113", "logs": "Logs_20140328"}
 DEFINITION = {
@@ -235,8 +238,9 @@ class ConformanceTest(unittest.TestCase):
         self.well("DeleteAccountSetting", {"name": "containerInsights"})
         self.well("DeleteAccountSetting", {"name": "taskLongArnFormat"})
         self.assertEqual(self.well("ListAccountSettings")["settings"], [])
-        self.refused("PutAccountSetting", {"name": "mine", "value": "x"},
-                     "InvalidParameterException")
+        refusal = self.refused("PutAccountSetting", {"name": "mine", "value": "x"},
+                               "InvalidParameterException")
+        self.assertIn("mine should be one of [awsvpcTrunking,", refusal)
         self.refused("PutAccountSetting", {"name": "awsvpcTrunking", "value": "x"},
                      "InvalidParameterException")
 

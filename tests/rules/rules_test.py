@@ -158,6 +158,8 @@ class Words(RulesTest):
         self.catches("images/x.cc", text, "error-words")
         self.catches("tools/x", "#!/bin/sh\necho Failed " + "to build\n", "error-words", 2)
         self.accepts("images/x.cc", "// what failed " + "to run\n")
+        aws = 'return Error("Value null failed ' + 'to satisfy constraint: Member must x");\n'
+        self.accepts("runtime/x.cc", aws)
 
     def setUp(self):
         # A script with its run bit off would add its own violation.

@@ -152,8 +152,25 @@ TEST_F(RegistryTest, DefinitionsThatCannotRunAreRefusedByName) {
   web["cpu"] = "300";
   EXPECT_THAT(Refusal("RegisterTaskDefinition", web),
               HasSubstr("No Fargate configuration exists for given values"));
-  EXPECT_THAT(Refusal("DescribeTaskDefinition", {{"taskDefinition", "gone:1"}}),
-              HasSubstr("ClientException: Unable to describe task definition."));
+}
+
+TEST_F(RegistryTest, RefusalsAreEcsOwnSentences) {
+  json web = Web();
+  web["containerDefinitions"] = json::array();
+  EXPECT_EQ(Refusal("RegisterTaskDefinition", web),
+            "ClientException: Container list cannot be empty.");
+  web = Web();
+  web["family"] = "";
+  EXPECT_EQ(Refusal("RegisterTaskDefinition", web),
+            "ClientException: Family should not be null or empty.");
+  for (const char* gone : {"gone", "gone:1"}) {
+    EXPECT_EQ(Refusal("DescribeTaskDefinition", {{"taskDefinition", gone}}),
+              "ClientException: Unable to describe task definition.");
+  }
+  EXPECT_EQ(Refusal("DeregisterTaskDefinition", {{"taskDefinition", "gone"}}),
+            "ClientException: Revision is missing.");
+  EXPECT_EQ(Refusal("DeregisterTaskDefinition", {{"taskDefinition", "gone:1"}}),
+            "ClientException: The specified task definition does not exist.");
 }
 
 TEST_F(RegistryTest, ListsComeInPagesBothWays) {

@@ -107,6 +107,56 @@ TEST_F(LogsTest, GroupsAndStreamsAreNamedAsInAws) {
   EXPECT_EQ(Kind("DescribeLogStreams", {{"logGroupName", "g"}}), "ResourceNotFoundException");
 }
 
+TEST_F(LogsTest, RefusalsAreInAwsWords) {
+  Group("g");
+  auto refusal = [&](const std::string& operation, const Json& input) {
+    Result<std::string> answer = Ask(operation, input);
+    return answer.ok() ? "(ok)" : answer.error().message();
+  };
+  const std::string kCheck = "1 validation error detected: Value ";
+  EXPECT_EQ(refusal("DescribeLogGroups", {{"limit", 51}}),
+            kCheck +
+                "'51' at 'limit' failed to satisfy constraint: Member must have value less "
+                "than or equal to 50");
+  EXPECT_EQ(refusal("CreateLogGroup", {{"logGroupName", "a b"}}),
+            kCheck +
+                "'a b' at 'logGroupName' failed to satisfy constraint: Member must satisfy "
+                "regular expression pattern: [\\.\\-_/#A-Za-z0-9]+");
+  EXPECT_EQ(refusal("CreateLogGroup", {{"logGroupName", std::string(513, 'a')}}),
+            "Invalid LogGroup or LogStream, both must have length less than or equal to 512.");
+  EXPECT_EQ(
+      refusal("CreateLogGroup", Json::object()),
+      kCheck + "null at 'logGroupName' failed to satisfy constraint: Member must not be null");
+  EXPECT_THAT(refusal("PutRetentionPolicy", {{"logGroupName", "g"}, {"retentionInDays", 2}}),
+              HasSubstr("Member must satisfy enum value set: [1, 3, 5, 7, 14, "));
+  EXPECT_EQ(refusal("DescribeLogStreams", {{"logGroupName", "g"}, {"logGroupIdentifier", "g"}}),
+            "LogGroup name and LogGroup ARN are mutually exclusive parameters.");
+  EXPECT_EQ(Kind("DescribeLogStreams", {{"logGroupName", "g"}, {"logGroupIdentifier", "g"}}),
+            "ValidationException");
+}
+
+TEST_F(LogsTest, AProtectedGroupIsNotDeleted) {
+  Get("CreateLogGroup", {{"logGroupName", "g"}, {"deletionProtectionEnabled", true}});
+  EXPECT_EQ(Kind("DeleteLogGroup", {{"logGroupName", "g"}}), "ValidationException");
+  EXPECT_EQ(Get("DescribeLogGroups", Json::object())["logGroups"][0]["deletionProtectionEnabled"],
+            true);
+  Get("PutLogGroupDeletionProtection",
+      {{"logGroupIdentifier", "g"}, {"deletionProtectionEnabled", false}});
+  Get("DeleteLogGroup", {{"logGroupName", "g"}});
+}
+
+TEST_F(LogsTest, GroupsShowWhatTheyStore) {
+  for (const char* name : {"g", "h", "i"}) Group(name);
+  Stream("s");
+  Put("s", Json::array({Event(kNow, "message")}));
+  Container("c", 3, kNow);  // "c0\n" and two more
+  Json shown = Get("DescribeLogGroups", {{"logGroupIdentifiers", {"h", "g", "none"}}})["logGroups"];
+  ASSERT_EQ(shown.size(), 2u);
+  EXPECT_EQ(shown[0]["logGroupName"], "g");
+  EXPECT_EQ(shown[0]["storedBytes"], 20 + 7 + 9);  // the record's head, its message, the lines
+  EXPECT_EQ(shown[1]["storedBytes"], 0);
+}
+
 TEST_F(LogsTest, GroupsArePaged) {
   for (const char* name : {"a/1", "a/2", "a/3", "b"}) Group(name);
   Json first = Get("DescribeLogGroups", {{"logGroupNamePrefix", "a/"}, {"limit", 2}});
