@@ -1,5 +1,6 @@
 #include "images/layer_pass.h"
 
+#include "images/background_hash.h"
 #include "images/limits.h"
 #include "images/unpack_process.h"
 
@@ -34,7 +35,7 @@ Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory, LowerDirector
   CountingSource compressed(file);
   std::unique_ptr<DecompressedSource> inflated = TRY(DecompressedSource::Open(&compressed));
   RatioGuard guard(inflated.get(), &compressed);
-  HashingSource plain(&guard, kMaxLayer);
+  BackgroundHashingSource plain(&guard, kMaxLayer);
   layer.compression = inflated->compression();
   ContentSums sums;
   layer.unpacked = TRY(UnpackLayer(&plain, directory, std::move(lower), &sums));

@@ -128,7 +128,7 @@ Result<std::vector<std::string>> LowerLayers::RootNames() const {
 Result<LayerTree::Place> LayerTree::Locate(const std::string& clean) {
   auto [parent, name] = SplitName(clean);
   int fd = TRY(LocateDirectory(parent));
-  return Place{fd, name};
+  return Place{fd, name, !parent.empty() && is_current_plain_};
 }
 
 Result<int> LayerTree::LocateDirectory(const std::string& clean) {
@@ -140,6 +140,8 @@ Result<int> LayerTree::LocateDirectory(const std::string& clean) {
     opened = sys::OpenInRoot(root_, Relative(resolved), O_PATH | O_DIRECTORY);
   }
   current_ = TRY(std::move(opened));
+  struct stat info = TRY(sys::StatFd(current_.get()));
+  is_current_plain_ = info.st_gid == 0 && (info.st_mode & S_ISGID) == 0;
   current_name_ = clean;
   return current_.get();
 }
@@ -214,6 +216,7 @@ Result<> LayerTree::InheritDirectory(const std::string& clean) {
     if (IsForbiddenXattr(name)) continue;
     std::string value = TRY(sys::GetXattr(found->layer, path, name));
     TRY(sys::SetXattr(root_, path, name, value));
+    NoteXattr(name);
     RelyOnLower();
   }
   return {};
@@ -221,7 +224,7 @@ Result<> LayerTree::InheritDirectory(const std::string& clean) {
 
 Result<> LayerTree::Clear(const Place& place) {
   // What goes may be the directory that is open, or a symlink on the way to it.
-  current_name_.reset();
+  ForgetDirectory();
   return sys::RemoveTree(place.parent, place.name);
 }
 

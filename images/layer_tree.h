@@ -57,6 +57,9 @@ class LayerTree {
   struct Place {
     int parent;  // borrowed from the tree until the next Locate
     std::string name;
+    // The parent is of group 0 and hands on nothing else: what is made there belongs to root:root,
+    // whatever mount options say. Unknown counts as not.
+    bool is_parent_plain = false;
   };
 
   LayerTree(int root, const LowerLayers* lower) : root_(root), lower_(lower) {}
@@ -67,6 +70,8 @@ class LayerTree {
   Result<int> LocateDirectory(const std::string& clean);
   // Removes what stands at a place, if anything.
   Result<> Clear(const Place& place);
+  // Somebody changed the group or mode of a directory.
+  void ForgetDirectory() { current_name_.reset(); }
   // Owner, mode and attributes as the layers beneath have them, when they differ from 0755 root.
   Result<> InheritDirectory(const std::string& clean);
 
@@ -77,6 +82,9 @@ class LayerTree {
   int root() const { return root_; }
   bool relies_on_lower() const { return relies_on_lower_; }
   void RelyOnLower() { relies_on_lower_ = true; }
+  // Of an attribute that a directory has: default ACLs change the modes of what is made in it.
+  void NoteXattr(std::string_view name) { has_default_acls_ |= name == "system.posix_acl_default"; }
+  bool has_default_acls() const { return has_default_acls_; }
 
  private:
   Result<std::string> MakeParents(const std::string& clean);
@@ -87,9 +95,11 @@ class LayerTree {
   int root_;
   const LowerLayers* lower_;
   bool relies_on_lower_ = false;
+  bool has_default_acls_ = false;
   // Entries mostly follow in the directory of the one before.
   std::optional<std::string> current_name_;
   UniqueFd current_;
+  bool is_current_plain_ = false;
   std::vector<std::pair<std::string, timespec>> times_;
   size_t times_bytes_ = 0;
 };

@@ -38,7 +38,8 @@ inline constexpr Bytes kMaxUnpackMemory = Bytes::MiB(512);  // zstd's window and
 inline constexpr size_t kMaxUnpackAnswer = 16 << 10;
 inline constexpr size_t kMaxDamage = 20;  // lines of what is wrong with a layer
 inline constexpr Bytes kMaxFileList = Bytes::GiB(1);
-inline constexpr size_t kSourceChunk = 256 << 10;  // read, inflated and hashed at a time
+inline constexpr size_t kSourceChunk = 256 << 10;   // read, inflated and hashed at a time
+inline constexpr uint64_t kHashedInline = 1 << 20;  // of a stream, before a thread is worth it
 
 inline constexpr size_t kMaxParallelLayers = 4;           // unpacked at a time
 inline constexpr std::chrono::seconds kMaxTurnWait{120};  // for another who makes a layer

@@ -12,6 +12,7 @@
 #include "images/tar.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/inode.h"
+#include "isolation/sys/process.h"
 
 namespace skiff::images {
 namespace {
@@ -20,6 +21,7 @@ constexpr std::string_view kWhiteoutPrefix = ".wh.";
 constexpr std::string_view kOpaqueName = ".wh..wh..opq";
 constexpr std::string_view kReservedPrefix = ".wh..wh.";  // where AUFS kept its own files
 constexpr char kCapabilityXattr[] = "security.capability";
+constexpr uint32_t kSpecialModes = 07000;  // set-user-ID, set-group-ID, sticky
 
 using Place = LayerTree::Place;
 
@@ -30,6 +32,18 @@ std::string Shorten(const std::string& name) {
   constexpr size_t kShown = 200;
   return name.size() <= kShown ? name : name.substr(0, kShown) + "...";
 }
+
+// While it lives what is made gets the mode it is made with.
+class NoUmask {
+ public:
+  NoUmask() : before_(sys::SetUmask(0)) {}
+  ~NoUmask() { sys::SetUmask(before_); }
+  NoUmask(const NoUmask&) = delete;
+  NoUmask& operator=(const NoUmask&) = delete;
+
+ private:
+  mode_t before_;
+};
 
 class Unpacker {
  public:
@@ -52,6 +66,10 @@ class Unpacker {
   Result<> WriteContent(int fd);
   Result<> NoteSum(int fd, const ContentSum& sum);
   Result<> SetOwnerAndMode(const Place& place);
+  Result<> SetNewOwnerAndMode(const Place& place);
+  mode_t FirstMode() const;
+  bool NeedsOwner(const Place& place) const;
+  bool NeedsMode(const Place& place) const;
   Result<> SetXattrs(const Place& place);
 
   // Creates at a place by `create`, once more after clearing what is there.
@@ -63,6 +81,7 @@ class Unpacker {
     return create();
   }
 
+  NoUmask no_umask_;
   TarReader reader_;
   TarEntry entry_;
   LayerTree tree_;
@@ -71,6 +90,7 @@ class Unpacker {
   UnpackedLayer layer_;
   bool has_root_entry_ = false;
   bool is_root_opaque_ = false;
+  bool is_root_ = sys::IsRoot();  // what this process makes belongs to root:root
 };
 
 Result<UnpackedLayer> Unpacker::Run() {
@@ -93,6 +113,8 @@ Result<UnpackedLayer> Unpacker::Run() {
 Result<> Unpacker::StartRoot() {
   TRY(sys::Chown(tree_.root(), ".", 0, 0));
   TRY(sys::Chmod(tree_.root(), ".", 0755));
+  std::vector<std::string> inherited = TRY(sys::ListXattrs(tree_.root(), "."));
+  for (const std::string& name : inherited) tree_.NoteXattr(name);
   return tree_.RememberTime("", timespec{});
 }
 
@@ -159,11 +181,11 @@ Result<> Unpacker::ApplyWhiteout(const std::string& parent, std::string_view nam
 Result<> Unpacker::ApplyFile(const Place& place) {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
   UniqueFd file =
-      TRY(Replace(place, [&] { return sys::Open(place.parent, place.name, kFlags, 0600); }));
+      TRY(Replace(place, [&] { return sys::Open(place.parent, place.name, kFlags, FirstMode()); }));
   TRY(WriteContent(file.get()));
   // In this order: a write clears file capabilities, a change of owner clears set-user-ID.
-  TRY(sys::ChownFd(file.get(), entry_.uid, entry_.gid));
-  TRY(sys::ChmodFd(file.get(), entry_.mode));
+  if (NeedsOwner(place)) TRY(sys::ChownFd(file.get(), entry_.uid, entry_.gid));
+  if (NeedsMode(place)) TRY(sys::ChmodFd(file.get(), entry_.mode));
   TRY(SetXattrs(place));
   return sys::SetTimesFd(file.get(), entry_.mtime);
 }
@@ -193,8 +215,10 @@ Result<> Unpacker::NoteSum(int fd, const ContentSum& sum) {
 }
 
 Result<> Unpacker::ApplyDirectory(const std::string& clean, const Place& place) {
+  bool is_new = false;
   if (!clean.empty()) {
-    Result<> made = sys::MakeDirectory(place.parent, place.name, 0700);
+    Result<> made = sys::MakeDirectory(place.parent, place.name, FirstMode());
+    is_new = made.ok();
     if (!made.ok() && made.error().sys_errno() == EEXIST) {
       struct stat info = TRY(sys::Stat(place.parent, place.name));
       made = Result<>();
@@ -207,7 +231,8 @@ Result<> Unpacker::ApplyDirectory(const std::string& clean, const Place& place) 
     }
     TRY(std::move(made));
   }
-  TRY(SetOwnerAndMode(place));
+  TRY(is_new ? SetNewOwnerAndMode(place) : SetOwnerAndMode(place));
+  if (entry_.gid != 0 || (entry_.mode & S_ISGID) != 0) tree_.ForgetDirectory();
   TRY(SetXattrs(place));
   return tree_.RememberTime(clean, entry_.mtime);
 }
@@ -220,15 +245,15 @@ Result<> Unpacker::ApplyNode(const Place& place) {
         if (entry_.link_target.empty()) return Invalid("the symlink has no target");
         return sys::Symlink(entry_.link_target, place.parent, place.name);
       case TarType::kCharacterDevice:
-        return sys::MakeNode(place.parent, place.name, S_IFCHR | 0600, device);
+        return sys::MakeNode(place.parent, place.name, S_IFCHR | FirstMode(), device);
       case TarType::kBlockDevice:
-        return sys::MakeNode(place.parent, place.name, S_IFBLK | 0600, device);
+        return sys::MakeNode(place.parent, place.name, S_IFBLK | FirstMode(), device);
       default:
-        return sys::MakeNode(place.parent, place.name, S_IFIFO | 0600, 0);
+        return sys::MakeNode(place.parent, place.name, S_IFIFO | FirstMode(), 0);
     }
   };
   TRY(Replace(place, create));
-  TRY(SetOwnerAndMode(place));
+  TRY(SetNewOwnerAndMode(place));
   TRY(SetXattrs(place));
   return sys::SetTimes(place.parent, place.name, entry_.mtime);
 }
@@ -313,9 +338,28 @@ Result<> Unpacker::SetOwnerAndMode(const Place& place) {
   return sys::Chmod(place.parent, place.name, entry_.mode);
 }
 
+// Of what was made a moment ago, with FirstMode: mostly it is as it should be.
+Result<> Unpacker::SetNewOwnerAndMode(const Place& place) {
+  if (NeedsOwner(place)) TRY(sys::Chown(place.parent, place.name, entry_.uid, entry_.gid));
+  if (entry_.type == TarType::kSymlink || !NeedsMode(place)) return {};
+  return sys::Chmod(place.parent, place.name, entry_.mode);
+}
+
+// Never special before the owner is right.
+mode_t Unpacker::FirstMode() const { return entry_.mode & ~kSpecialModes; }
+
+bool Unpacker::NeedsOwner(const Place& place) const {
+  return !is_root_ || !place.is_parent_plain || entry_.uid != 0 || entry_.gid != 0;
+}
+
+bool Unpacker::NeedsMode(const Place& place) const {
+  return (entry_.mode & kSpecialModes) != 0 || !place.is_parent_plain || tree_.has_default_acls();
+}
+
 Result<> Unpacker::SetXattrs(const Place& place) {
   for (const auto& [name, value] : entry_.xattrs) {
     if (IsForbiddenXattr(name)) continue;
+    tree_.NoteXattr(name);
     Result<> set = sys::SetXattr(place.parent, place.name, name, value);
     if (set.ok()) continue;
     // A label that this file system or kernel does not know is counted and left; a program without

@@ -9,7 +9,8 @@
 //
 // A layer may rely on those beneath it: a hard link to a file of theirs (copied up), a directory
 // that only they describe (owner and mode are taken over), an opaque root. The result says so,
-// because such a tree cannot be shared by images with other layers beneath. One thread.
+// because such a tree cannot be shared by images with other layers beneath. One thread; the
+// process's umask is 0 meanwhile.
 #pragma once
 
 #include <cstdint>

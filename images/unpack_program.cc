@@ -35,7 +35,8 @@ constexpr std::array kCalls = {
     // Memory, time, and the end.
     "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "futex", "clock_gettime",
     "gettimeofday", "getrandom", "prlimit64", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-    "getpid", "gettid", "tgkill", "exit", "exit_group"};
+    "getpid", "gettid", "geteuid", "getegid", "umask", "rseq", "set_robust_list", "tgkill", "exit",
+    "exit_group"};
 
 // Standard input, whatever it is.
 class StreamSource : public ByteSource {
@@ -74,6 +75,7 @@ Result<PlainLayer> Unpack(const std::vector<std::string>& directories) {
   sandbox.capabilities = NeededCapabilities();
   sandbox.memory = kMaxUnpackMemory;
   sandbox.allowed = kCalls;
+  sandbox.threads = true;  // hashing
   TRY(isolation::EnterSandbox(sandbox));
   std::vector<std::string> lower;
   for (size_t i = 0; i < sandbox.readable.size(); ++i) {

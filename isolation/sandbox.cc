@@ -71,7 +71,7 @@ Result<> RestrictPaths() {
 
 Result<> EnterSandbox(const SandboxSpec& spec) {
   TRY(sys::DieWithParent());
-  SeccompProgram program = TRY(CompileAllowList(spec.allowed));
+  SeccompProgram program = TRY(CompileAllowList(spec.allowed, spec.threads));
   TRY(ChangeRoot(spec).Context("sandbox"));
   TRY(sys::SetLimit(RLIMIT_CORE, {0, 0}));
   TRY(sys::SetLimit(RLIMIT_DATA, {spec.memory.count(), spec.memory.count()}));

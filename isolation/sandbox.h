@@ -19,6 +19,7 @@ struct SandboxSpec {
   CapabilityMask capabilities = 0;
   Bytes memory;                          // RLIMIT_DATA
   std::span<const char* const> allowed;  // system calls by name; every other one answers ENOSYS
+  bool threads = false;                  // may be started once inside; other processes never
 };
 
 inline constexpr const char* kSandboxWritable = "/writable";

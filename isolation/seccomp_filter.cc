@@ -1,6 +1,7 @@
 #include "isolation/seccomp_filter.h"
 
 #include <linux/filter.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 
@@ -29,7 +30,7 @@ Result<SeccompProgram> ExportSeccomp(void* filter) {
   return SeccompProgramFromBytes(bytes);
 }
 
-Result<SeccompProgram> CompileAllowList(std::span<const char* const> calls) {
+Result<SeccompProgram> CompileAllowList(std::span<const char* const> calls, bool threads) {
   SeccompFilter filter(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)));
   if (!filter) return Error(Code::kExhausted, "seccomp: no memory for a filter");
   for (const char* call : calls) {
@@ -37,6 +38,12 @@ Result<SeccompProgram> CompileAllowList(std::span<const char* const> calls) {
     if (number < 0) continue;
     TRY(CheckSeccomp(seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, number, 0, nullptr),
                      call));
+  }
+  if (threads) {
+    const scmp_arg_cmp is_thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
+    TRY(CheckSeccomp(
+        seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &is_thread),
+        "clone"));
   }
   return ExportSeccomp(filter.get());
 }

@@ -22,8 +22,9 @@ Result<> CheckSeccomp(int result, std::string_view what);
 Result<SeccompProgram> ExportSeccomp(void* filter);
 
 // A filter that lets these calls through and answers ENOSYS to every other one. A name that this
-// architecture has not is passed over; foreign architectures are killed.
-Result<SeccompProgram> CompileAllowList(std::span<const char* const> calls);
+// architecture has not is passed over; foreign architectures are killed. `threads`: and clone(2)
+// for threads. clone3(2), whose flags no filter sees, is not, and the C library does without.
+Result<SeccompProgram> CompileAllowList(std::span<const char* const> calls, bool threads = false);
 
 // Refuses what cannot be a program by its size; the kernel verifies the rest.
 Result<SeccompProgram> SeccompProgramFromBytes(std::string_view bytes);

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -164,6 +165,10 @@ Result<struct rlimit> GetLimit(int resource) {
   }));
   return limit;
 }
+
+bool IsRoot() { return geteuid() == 0 && getegid() == 0; }
+
+mode_t SetUmask(mode_t mask) { return umask(mask); }
 
 Result<> SetLimit(int resource, const struct rlimit& limit) {
   return CallVoid("setrlimit", "", [&] {

@@ -79,6 +79,8 @@ Result<> EnterNamespace(int fd, int clone_flag);  // setns(2)
 void EnterNamespaceOrAbort(int fd, int clone_flag);
 
 Result<struct rlimit> GetLimit(int resource);
+bool IsRoot();                 // with root's group: the effective ids
+mode_t SetUmask(mode_t mask);  // of the whole process; answers the one before
 Result<> SetLimit(int resource, const struct rlimit& limit);
 Result<> SetSubreaper();
 Result<> SetNonDumpable();

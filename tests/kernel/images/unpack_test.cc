@@ -130,6 +130,53 @@ TEST_F(UnpackTest, WhatTheTarLeavesOutIsTheSameEveryTime) {
   }
 }
 
+// What is made is mostly right from the start; here it is not.
+TEST_F(UnpackTest, OwnersAndModesDoNotComeFromTheDirectoryOrTheProcess) {
+  mode_t mask = umask(077);
+  UnpackWell(TarBuilder()
+                 .Add({.name = "staff/", .type = '5', .mode = 02775, .gid = 50})
+                 .File("staff/file")
+                 .Add({.name = "staff/below/", .type = '5', .mode = 0777})
+                 .Add({.name = "late/", .type = '5', .mode = 0755})
+                 .File("late/before")
+                 .Add({.name = "late/", .type = '5', .mode = 02755, .gid = 50})
+                 .File("late/after")
+                 .Add({.name = "late/tmp/", .type = '5', .mode = 01777})
+                 .Add({.name = "late/open", .mode = 0666})
+                 .Add({.name = "late/su", .mode = 04755})
+                 .Add({.name = "late/pipe", .type = '6', .mode = 0622})
+                 .Add({.name = "late/link", .type = '2', .link = "su"}));
+  EXPECT_EQ(umask(mask), 077u) << "the process has its umask back";
+  for (const char* path : {"staff/file", "staff/below", "late/before", "late/after", "late/tmp",
+                           "late/open", "late/su", "late/pipe", "late/link"}) {
+    EXPECT_EQ(StatOf(path).st_gid, 0u) << path;
+    EXPECT_EQ(StatOf(path).st_uid, 0u) << path;
+  }
+  EXPECT_EQ(StatOf("staff").st_mode, S_IFDIR | 02775u);
+  EXPECT_EQ(StatOf("staff/below").st_mode, S_IFDIR | 0777u);
+  EXPECT_EQ(StatOf("late/tmp").st_mode, S_IFDIR | 01777u);
+  EXPECT_EQ(StatOf("late/open").st_mode, S_IFREG | 0666u);
+  EXPECT_EQ(StatOf("late/su").st_mode, S_IFREG | 04755u);
+  EXPECT_EQ(StatOf("late/pipe").st_mode, S_IFIFO | 0622u);
+}
+
+TEST_F(UnpackTest, DefaultAclsDoNotChangeModes) {
+  // Version 2; user::rwx, group::---, other::---.
+  const std::string acl(
+      "\x02\0\0\0\x01\0\x07\0\xff\xff\xff\xff"
+      "\x04\0\0\0\xff\xff\xff\xff\x20\0\0\0\xff\xff\xff\xff",
+      28);
+  UnpackWell(TarBuilder()
+                 .Add({.name = "d/",
+                       .type = '5',
+                       .mode = 0755,
+                       .pax = {{"SCHILY.xattr.system.posix_acl_default", acl}}})
+                 .File("d/file"));
+  if (layer_.refused_xattrs > 0) GTEST_SKIP() << "no ACLs on this file system";
+  EXPECT_EQ(XattrOf("d", "system.posix_acl_default"), acl);
+  EXPECT_EQ(StatOf("d/file").st_mode, S_IFREG | 0644u);
+}
+
 TEST_F(UnpackTest, NamesAreSpelledManyWays) {
   UnpackWell(TarBuilder()
                  .Add({.name = "./", .type = '5', .mode = 0711, .uid = 5})

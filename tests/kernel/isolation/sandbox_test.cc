@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -20,11 +21,12 @@ namespace skiff::isolation {
 namespace {
 
 constexpr const char* kAllowed[] = {
-    "read",       "write",   "close",   "openat",   "open",         "fstat",
-    "newfstatat", "mkdirat", "mkdir",   "unlinkat", "fchownat",     "getdents64",
-    "brk",        "mmap",    "munmap",  "exit",     "exit_group",   "rt_sigprocmask",
-    "prlimit64",  "getpid",  "gettid",  "tgkill",   "rt_sigaction", "faccessat",
-    "faccessat2", "access",  "mknodat", "fcntl",    "futex"};
+    "read",       "write",   "close",          "openat",   "open",         "fstat",
+    "newfstatat", "mkdirat", "mkdir",          "unlinkat", "fchownat",     "getdents64",
+    "brk",        "mmap",    "munmap",         "exit",     "exit_group",   "rt_sigprocmask",
+    "prlimit64",  "getpid",  "gettid",         "tgkill",   "rt_sigaction", "faccessat",
+    "faccessat2", "access",  "mknodat",        "fcntl",    "futex",        "mprotect",
+    "madvise",    "rseq",    "set_robust_list"};
 
 class SandboxTest : public testing::Test {
  protected:
@@ -68,6 +70,25 @@ TEST_F(SandboxTest, OnlyTheGivenDirectoriesAreThere) {
   EXPECT_EQ(Inside([] { return ErrnoOf(open("/proc/1/status", O_RDONLY)); }), ENOENT);
   EXPECT_EQ(Inside([] { return ErrnoOf(mkdir("/writable/made", 0700)); }), 0);
   EXPECT_TRUE(std::filesystem::exists(spec_.writable + "/made"));
+}
+
+TEST_F(SandboxTest, ThreadsAreForWhoAsksForThemAndProcessesForNobody) {
+  auto start_thread = [] {
+    pthread_t thread;
+    int error = pthread_create(
+        &thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr);
+    return error == 0 ? pthread_join(thread, nullptr) : error;
+  };
+  auto start_process = [] {
+    pid_t child = fork();
+    if (child == 0) _exit(0);
+    return ErrnoOf(child);
+  };
+  EXPECT_NE(Inside(start_thread), 0);
+  EXPECT_EQ(Inside(start_process), ENOSYS);
+  spec_.threads = true;
+  EXPECT_EQ(Inside(start_thread), 0);
+  EXPECT_EQ(Inside(start_process), ENOSYS);
 }
 
 TEST_F(SandboxTest, WhatIsReadableCannotBeChanged) {
