@@ -5,6 +5,7 @@ import subprocess
 
 import api
 import bundle
+import images
 import measure
 import report
 from contestants import Floor, Podman, Skiff, oci_runtimes
@@ -24,7 +25,8 @@ class Context:
         self.programs = os.path.join(arguments.build, "bin")
         self.errors = os.path.join(work, "errors")
         self.results = {"rounds": arguments.rounds, "disk": arguments.disk or "tmpfs"}
-        needed = set(arguments.sections) - {"functions"}
+        self.workbench = arguments.workbench
+        needed = set(arguments.sections) - {"functions", "images"}
         if needed:
             self.layout = bundle.make_layout(root, work, arguments.image)
         if needed - {"oci"}:
@@ -34,10 +36,10 @@ class Context:
             for engine in [self.skiff, *self.podmans]:
                 engine.load(self.layout)
 
-    def interleave(self, contestants, rounds):
+    def interleave(self, contestants, rounds, warm_ups=WARM_UPS):
         """contestants: {name: function that measures one run}."""
         for measure_one in contestants.values():
-            for _ in range(WARM_UPS):
+            for _ in range(warm_ups):
                 measure_one()
         samples = {name: [] for name in contestants}
         for _ in range(rounds):
@@ -214,11 +216,11 @@ def functions(context):
 
 
 SECTIONS = {"oci": oci, "task": task, "logs": logs, "memory": memory, "startup": startup,
-            "api": api.section, "functions": functions}
+            "api": api.section, "images": images.section, "functions": functions}
 
 
 def versions():
-    for program in ("crun", "runc", "podman", "conmon"):
+    for program in ("crun", "runc", "podman", "conmon", "containerd", "skopeo", "umoci"):
         line = subprocess.run([program, "--version"], capture_output=True, text=True)
         yield line.stdout.split("\n")[0]
 

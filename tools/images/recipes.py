@@ -241,6 +241,25 @@ _APPLETS = Layer(
     steps=("applets",),
 )
 
+# Twenty thousand files, most of them small: what the benchmark of images unpacks.
+_COMPILERS = Layer(
+    name="compilers",
+    packages=("g++", "make"),
+    steps=("linker_cache",),
+)
+
+_HEADERS = Layer(
+    name="headers",
+    packages=("libboost1.81-dev",),
+    steps=("linker_cache",),
+)
+
+_SERVICES = Layer(
+    name="services",
+    packages=("python3-boto3",),
+    steps=("linker_cache",),
+)
+
 IMAGES = {
     "busybox": Image(
         "one static program with its applets: sh, wget, httpd, nc, ...",
@@ -256,6 +275,11 @@ IMAGES = {
             "ExposedPorts": {"80/tcp": {}},
             "StopSignal": "SIGQUIT",
         },
+    ),
+    "workbench": Image(
+        "C++ and Python with their libraries: 20,000 files in four layers, for tools/bench",
+        (_DEBIAN, _COMPILERS, _HEADERS, _SERVICES),
+        {"Env": [PATH], "Cmd": ["bash"]},
     ),
     "node": Image(
         "the node JavaScript runtime",
