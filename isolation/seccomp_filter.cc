@@ -1,7 +1,6 @@
 #include "isolation/seccomp_filter.h"
 
 #include <linux/filter.h>
-#include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 
@@ -40,7 +39,8 @@ Result<SeccompProgram> CompileAllowList(std::span<const char* const> calls, bool
                      call));
   }
   if (threads) {
-    const scmp_arg_cmp is_thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
+    constexpr uint64_t kThread = 0x00010000;  // CLONE_THREAD
+    const scmp_arg_cmp is_thread = SCMP_A0(SCMP_CMP_MASKED_EQ, kThread, kThread);
     TRY(CheckSeccomp(
         seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &is_thread),
         "clone"));

@@ -57,9 +57,9 @@ class Containerd(Store):
             file.write(f'version = 2\nroot = "{self.root}/data"\nstate = "{self.root}/state"\n'
                        f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
                        f'[grpc]\naddress = "{self.socket}"\n')
+        argv = ["containerd", "--config", config, "--log-level", "error"]
         with open(os.path.join(self.root, "log"), "wb") as log:
-            self.daemon = subprocess.Popen(["containerd", "--config", config, "--log-level", "error"],
-                                           stdout=log, stderr=log)
+            self.daemon = subprocess.Popen(argv, stdout=log, stderr=log)
         deadline = time.monotonic() + 30
         while subprocess.run(["ctr", "--address", self.socket, "version"],
                              capture_output=True).returncode != 0:
@@ -185,8 +185,8 @@ def layer_section(context, layout, skiff):
     single = os.path.join(context.work, "single")
     layer, entries = single_layer(layout, single)
     floor = os.path.join(context.work, "unpack_floor")
-    subprocess.run(["c++", "-std=c++20", "-O2", "-o", floor,
-                    os.path.join(context.root, "tools/bench/unpack_floor.cc"), "-lisal", "-lcrypto"],
+    source = os.path.join(context.root, "tools/bench/unpack_floor.cc")
+    subprocess.run(["c++", "-std=c++20", "-O2", "-o", floor, source, "-lisal", "-lcrypto"],
                    check=True)
     place = os.path.join(context.work, "stores/floor")
     bare = Store("floor", place, lambda path, _: [floor, path, place])
@@ -228,7 +228,7 @@ def warm_section(context, skiff, archive):
 
 def section(context):
     layout = os.path.join(context.work, "workbench")
-    shutil.copytree(context.workbench, layout)
+    shutil.copytree(context.arguments.workbench, layout)
     archive = os.path.join(context.work, "workbench.tar")
     pack(layout, archive)
     stores = contestants(context)

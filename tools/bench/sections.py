@@ -25,7 +25,7 @@ class Context:
         self.programs = os.path.join(arguments.build, "bin")
         self.errors = os.path.join(work, "errors")
         self.results = {"rounds": arguments.rounds, "disk": arguments.disk or "tmpfs"}
-        self.workbench = arguments.workbench
+        self.arguments = arguments
         needed = set(arguments.sections) - {"functions", "images"}
         if needed:
             self.layout = bundle.make_layout(root, work, arguments.image)
