@@ -102,7 +102,8 @@ struct ContainerSpec {
   bool no_new_privileges = true;
   const SeccompProgram* seccomp = nullptr;  // borrowed; null: none
   uint32_t seccomp_flags = 0;               // SECCOMP_FILTER_FLAG_* of seccomp(2)
-  int landlock = -1;                        // borrowed: a ruleset of Landlock; -1: none
+  bool seccomp_listens = false;  // somebody is to answer its calls: LaunchCallbacks::on_listener
+  int landlock = -1;             // borrowed: a ruleset of Landlock; -1: none
   std::vector<RlimitSpec> rlimits;
   std::optional<int> oom_score_adj;
   // With join_user: the id outside that is 0 inside. What the set-up makes belongs to it.

@@ -31,7 +31,9 @@ class SharedReport {
     void* page = mmap(nullptr, sizeof(LaunchReport), PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) return Error::FromErrno(errno, "map launch report");
-    return SharedReport(static_cast<LaunchReport*>(page));
+    auto* report = static_cast<LaunchReport*>(page);
+    report->listener = -1;
+    return SharedReport(report);
   }
   SharedReport(SharedReport&& other) noexcept : page_(std::exchange(other.page_, nullptr)) {}
   SharedReport& operator=(SharedReport&&) = delete;
@@ -225,6 +227,7 @@ void PreparedLaunch::AddCredentials(const ContainerSpec& spec) {
   plan_.no_new_privileges = spec.no_new_privileges;
   if (spec.oom_score_adj) plan_.oom_score_adj = Keep(std::to_string(*spec.oom_score_adj));
   plan_.seccomp_flags = spec.seccomp_flags;
+  plan_.seccomp_listens = spec.seccomp != nullptr && spec.seccomp_listens;
   plan_.landlock = spec.landlock;
   if (spec.seccomp != nullptr) {
     seccomp_.len = static_cast<uint16_t>(spec.seccomp->size());
@@ -428,18 +431,42 @@ Result<> WriteIdMaps(const NamespaceSpec& namespaces, pid_t pid) {
   return sys::WriteControl(AT_FDCWD, process + "/uid_map", MapText(namespaces.uid_mappings));
 }
 
+// Takes the child's listener as soon as there is one. A child that fails instead says so in the
+// pipe.
+Result<> TakeListener(const LaunchCallbacks& callbacks, const sys::Process& process,
+                      LaunchReport* report, int error_pipe) {
+  constexpr std::chrono::milliseconds kBetweenLooks{1};
+  while (report->listener < 0) {
+    bool has_failed = TRY(sys::PollReadable(error_pipe, kBetweenLooks));
+    if (has_failed) return {};
+  }
+  auto take = [&]() -> Result<> {
+    UniqueFd listener = TRY(sys::CopyDescriptor(process.pidfd.get(), report->listener));
+    return callbacks.on_listener(process.pid, std::move(listener));
+  };
+  Result<> taken = take();
+  report->listener_answer = taken.ok() ? kListenerTaken : kListenerRefused;
+  return taken;
+}
+
 // 0 when the error pipe closed without a word: the exec has happened. What the child asks for on
 // the way is done here.
-Result<char> AwaitExec(const ContainerSpec& spec, const LaunchCallbacks& callbacks, pid_t pid,
-                       int error_pipe, int resume) {
+Result<char> AwaitExec(const ContainerSpec& spec, const LaunchCallbacks& callbacks,
+                       const sys::Process& process, LaunchReport* report, int error_pipe,
+                       int resume) {
   for (;;) {
     bool is_ready = TRY(sys::PollReadable(error_pipe, kLaunchTimeout));
     if (!is_ready) return Error(Code::kTimeout, "set-up took longer than 30 s");
     char byte = 0;
     TRY(sys::Read(error_pipe, &byte, 1));
+    if (byte == kLaunchListens) {
+      TRY(TakeListener(callbacks, process, report, error_pipe));
+      continue;
+    }
     if (byte != kLaunchWantsIds && byte != kLaunchWantsHooks) return byte;
-    if (byte == kLaunchWantsIds) TRY(WriteIdMaps(spec.namespaces, pid));
-    if (byte == kLaunchWantsHooks && callbacks.before_pivot) TRY(callbacks.before_pivot(pid));
+    if (byte == kLaunchWantsIds) TRY(WriteIdMaps(spec.namespaces, process.pid));
+    if (byte == kLaunchWantsHooks && callbacks.before_pivot)
+      TRY(callbacks.before_pivot(process.pid));
     TRY(sys::WriteAll(resume, "g", "launch"));
   }
 }
@@ -481,8 +508,8 @@ Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchF
   launched.process.pidfd = UniqueFd(pidfd);
   errors.write_end.Reset();
 
-  Result<char> answer =
-      AwaitExec(spec, callbacks, pid, errors.read_end.get(), resume.write_end.get());
+  Result<char> answer = AwaitExec(spec, callbacks, launched.process, report.get(),
+                                  errors.read_end.get(), resume.write_end.get());
 #ifdef SKIFF_FAILPOINTS
   if (answer.ok() && answer.value() == kLaunchKillParent) kill(getpid(), SIGKILL);
 #endif

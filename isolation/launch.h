@@ -38,6 +38,8 @@ struct LaunchFailure {
 // What the caller does while the child waits. An error ends the launch.
 struct LaunchCallbacks {
   std::function<Result<>(pid_t)> before_pivot;  // with ContainerSpec::pauses_before_pivot
+  // With ContainerSpec::seccomp_listens: the listener of the process (pid) that is being started.
+  std::function<Result<>(pid_t, UniqueFd)> on_listener;
 };
 
 // With ContainerSpec::gate: whoever connects lets the exec happen, and reads this, or nothing when

@@ -58,6 +58,7 @@ class Child {
   bool JoinUser();
   bool SetCredentials();
   bool Confine();
+  bool LoadFilter();
   bool Exec();
 
   using Step = bool (Child::*)();
@@ -489,10 +490,30 @@ bool Child::SetCredentials() {
   return DieWithParent();  // again: a change of user clears it, prctl(2)
 }
 
+bool Child::LoadFilter() {
+  if (!plan_.seccomp_listens)
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan_.seccomp_flags, plan_.seccomp) == 0;
+  char listens = kLaunchListens;
+  if (write(plan_.error_pipe, &listens, 1) != 1) return false;
+  unsigned flags = plan_.seccomp_flags | unsigned{SECCOMP_FILTER_FLAG_NEW_LISTENER};
+  long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, plan_.seccomp);
+  if (listener < 0) return false;
+  report_.listener = static_cast<int>(listener);
+  // Any system call might wait for an answer now, and nobody gives one before the parent has the
+  // listener: the wait is for memory to change. The clock is read without a call.
+  constexpr int64_t kPatience = 60'000'000'000;
+  for (int64_t end = Now() + kPatience; report_.listener_answer == 0;) {
+    if (Now() > end) _exit(127);
+  }
+  if (report_.listener_answer != kListenerTaken) _exit(127);
+  syscall(SYS_close, static_cast<int>(listener));
+  return true;
+}
+
 bool Child::Confine() {
   if (plan_.no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
   if (plan_.seccomp == nullptr || !plan_.no_new_privileges) return true;  // else: see Run
-  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan_.seccomp_flags, plan_.seccomp) == 0;
+  return LoadFilter();
 }
 
 // So that who creates is told, not who starts.
@@ -579,16 +600,18 @@ void Child::Run() {
   Do(LaunchStep::kLimits, &Child::SetLimits);
   Do(LaunchStep::kUser, &Child::JoinUser);
   bool is_filter_early = plan_.seccomp != nullptr && !plan_.no_new_privileges;
-  if (is_filter_early) AwaitStart();  // a filter may forbid what waiting needs
+  // A filter may forbid what waiting needs; its listener goes to who creates, not to who starts.
+  bool listens = plan_.seccomp_listens;
+  if (is_filter_early && !listens) AwaitStart();
   // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the credentials take away.
-  if (plan_.seccomp != nullptr && !plan_.no_new_privileges &&
-      syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan_.seccomp_flags, plan_.seccomp) != 0) {
+  if (plan_.seccomp != nullptr && !plan_.no_new_privileges && !LoadFilter()) {
     report_.step = LaunchStep::kConfine;
     Fail();
   }
   Do(LaunchStep::kCredentials, &Child::SetCredentials);
-  if (!is_filter_early) AwaitStart();
+  if (!is_filter_early && !listens) AwaitStart();
   Do(LaunchStep::kConfine, &Child::Confine);
+  if (listens) AwaitStart();
   Do(LaunchStep::kExec, &Child::Exec);
   _exit(127);
 }

@@ -19,6 +19,10 @@ struct LaunchReport {
   volatile LaunchStep step;
   volatile int error_number;
   volatile int item;  // index of the mount, device, ... the step was at; -1: none
+  // The descriptor of a seccomp listener, and whether the parent has it. No call tells: the filter
+  // may hold any of them.
+  volatile int listener;
+  volatile int listener_answer;                    // kListenerTaken or kListenerRefused
   volatile int64_t finished_at[kLaunchStepCount];  // CLOCK_MONOTONIC, by step
 };
 
@@ -28,6 +32,9 @@ inline constexpr char kLaunchKillParent = 2;  // test builds
 inline constexpr char kLaunchWantsIds = 3;    // then waits for a byte from `resume`
 inline constexpr char kLaunchWantsHooks = 4;  // the same
 inline constexpr char kLaunchReady = 5;       // waits at the gate
+inline constexpr char kLaunchListens = 6;     // LaunchReport::listener comes, or a failure
+inline constexpr int kListenerTaken = 1;
+inline constexpr int kListenerRefused = 2;
 
 struct ChildOption {
   const char* key;
@@ -129,6 +136,7 @@ struct ChildPlan {
   bool no_new_privileges;
   const sock_fprog* seccomp;  // null: none
   unsigned seccomp_flags;
+  bool seccomp_listens;
   int landlock;  // -1: none
 
   const char* const* candidates;  // full paths of the program, tried in order

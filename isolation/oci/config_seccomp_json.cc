@@ -1,6 +1,7 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <nlohmann/json.hpp>
@@ -53,10 +54,14 @@ constexpr std::array<std::pair<std::string_view, int>, 7> kComparisons = {{
     {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ},
 }};
 
-constexpr std::array<std::pair<std::string_view, uint32_t>, 3> kFlags = {{
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)  // Linux 5.19
+#endif
+constexpr std::array<std::pair<std::string_view, uint32_t>, 4> kFlags = {{
     {"SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC},
     {"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
     {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
+    {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV},
 }};
 
 template <typename Table>
@@ -80,9 +85,7 @@ Result<SeccompAction> ParseAction(const JsonCursor& object, std::string_view act
   if (name == "SCMP_ACT_TRACE") return SCMP_ACT_TRACE(value);
   if (number.value_or(0) != 0)
     return object.Invalid(std::string(number_name) + " goes with SCMP_ACT_ERRNO or SCMP_ACT_TRACE");
-  SeccompAction action = TRY(Lookup(kActions, cursor, "action"));
-  if (action == SCMP_ACT_NOTIFY) return cursor.Invalid("SCMP_ACT_NOTIFY is not supported");
-  return action;
+  return Lookup(kActions, cursor, "action");
 }
 
 Result<uint64_t> ParseValue(const JsonCursor& argument, std::string_view name, bool is_required) {
@@ -109,6 +112,10 @@ Result<SeccompRule> ParseRule(const JsonCursor& cursor) {
   rule.names = TRY(FindStringList(cursor, "names"));
   if (rule.names.empty()) return cursor.Invalid("names: missing or empty");
   rule.action = TRY(ParseAction(cursor, "action", "errnoRet"));
+  // By it who starts is told that the listener comes.
+  bool has_write = std::find(rule.names.begin(), rule.names.end(), "write") != rule.names.end();
+  if (has_write && rule.action == SCMP_ACT_NOTIFY)
+    return cursor.Invalid("SCMP_ACT_NOTIFY cannot be used for the write syscall");
   std::vector<JsonCursor> arguments = TRY(FindList(cursor, "args"));
   for (const JsonCursor& each : arguments) {
     SeccompArgument argument = TRY(ParseArgument(each));
@@ -121,8 +128,16 @@ Result<SeccompRule> ParseRule(const JsonCursor& cursor) {
 
 Result<SeccompProfile> ParseSeccomp(const JsonCursor& seccomp) {
   SeccompProfile profile;
-  TRY(RefuseMembers(seccomp, {"listenerPath", "listenerMetadata"}));
+  std::optional<JsonCursor> listener = TRY(seccomp.Find("listenerPath"));
+  if (listener) profile.listener_path = TRY(CleanString(*listener));
+  if (!profile.listener_path.empty()) TRY(AbsolutePath(*listener));
+  std::optional<std::string> metadata = TRY(seccomp.FindString("listenerMetadata"));
+  profile.listener_metadata = metadata.value_or("");
+  if (!profile.listener_metadata.empty() && profile.listener_path.empty())
+    return seccomp.Invalid("listenerMetadata needs a listenerPath");
   profile.default_action = TRY(ParseAction(seccomp, "defaultAction", "defaultErrnoRet"));
+  if (profile.default_action == SCMP_ACT_NOTIFY)
+    return seccomp.Invalid("defaultAction: SCMP_ACT_NOTIFY cannot be the default");
   std::vector<JsonCursor> architectures = TRY(FindList(seccomp, "architectures"));
   for (const JsonCursor& cursor : architectures) {
     uint32_t architecture = TRY(Lookup(kArchitectures, cursor, "architecture"));
@@ -137,6 +152,8 @@ Result<SeccompProfile> ParseSeccomp(const JsonCursor& seccomp) {
   std::vector<JsonCursor> rules = TRY(FindList(seccomp, "syscalls"));
   for (const JsonCursor& cursor : rules) {
     SeccompRule rule = TRY(ParseRule(cursor));
+    if (rule.action == SCMP_ACT_NOTIFY && profile.listener_path.empty())
+      return cursor.Invalid("SCMP_ACT_NOTIFY needs a listenerPath");
     profile.rules.push_back(std::move(rule));
   }
   return profile;
@@ -144,6 +161,7 @@ Result<SeccompProfile> ParseSeccomp(const JsonCursor& seccomp) {
 
 Result<SeccompProfile> ParseSeccompProfile(std::string_view text) {
   JsonDocument document = TRY(JsonDocument::Parse(text, "seccomp profile"));
+  TRY(RefuseMembers(document.root(), {"listenerPath", "listenerMetadata"}));
   return ParseSeccomp(document.root());
 }
 

@@ -212,7 +212,12 @@ Result<> Executor::OpenCgroup() {
 // A group whose controllers are passed on to groups below takes no process: then the first
 // process's own group, wherever it has been moved to, unless another was asked for.
 Result<Launched> Executor::LaunchInGroup(LaunchFailure* failure) {
-  Result<Launched> launched = Launch(spec_, cgroup_ ? &*cgroup_ : nullptr, failure);
+  LaunchCallbacks callbacks{.on_listener = [&](pid_t pid, UniqueFd listener) {
+    const std::string& metadata = config_.seccomp->listener_metadata;
+    return SendListener(*config_.seccomp, EncodeProcessState(state_, pid, metadata),
+                        listener.get());
+  }};
+  Result<Launched> launched = Launch(spec_, cgroup_ ? &*cgroup_ : nullptr, failure, callbacks);
   bool is_full = !launched.ok() && cgroup_ && failure->step == LaunchStep::kNone &&
                  launched.error().sys_errno() == EBUSY;
   if (!is_full) return launched;
@@ -226,7 +231,7 @@ Result<Launched> Executor::LaunchInGroup(LaunchFailure* failure) {
     if (line.rfind("0::/", 0) != 0) continue;
     CgroupHost host = TRY(CgroupHost::Discover());
     cgroup_ = TRY(host.Open(std::string(line.substr(4))));
-    return Launch(spec_, &*cgroup_, failure);
+    return Launch(spec_, &*cgroup_, failure, callbacks);
   }
   return launched;
 }
@@ -285,6 +290,7 @@ Result<int> Executor::Run() {
         LoadSeccomp(*config_.seccomp, options_.context.root + "/.cache").Context("linux.seccomp"));
     spec_.seccomp = &seccomp_;
     spec_.seccomp_flags = config_.seccomp->flags;
+    spec_.seccomp_listens = !config_.seccomp->listener_path.empty();
   }
   for (int stream = 0; stream < 3; ++stream) spec_.standard_fds[stream] = stream;
   PassListeners(options_.preserved_descriptors, &spec_);

@@ -1,9 +1,12 @@
 #include "isolation/oci/hooks.h"
 
+#include <linux/filter.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <chrono>
 #include <climits>
+#include <cstring>
 
 #include "isolation/sys/file.h"
 #include "isolation/sys/process.h"
@@ -17,6 +20,12 @@ std::vector<std::string> OwnEnvironment() {
   return environment;
 }
 
+Error Killed(int signal) {
+  std::string words = strsignal(signal);
+  words[0] = static_cast<char>(tolower(words[0]));
+  return Error(Code::kInternal, "killed by signal " + std::to_string(signal) + ", " + words);
+}
+
 Result<> RunHook(const Hook& hook, const std::string& state, const HookPlace& place) {
   UniqueFd input = TRY(sys::MakeMemoryFile(state));
   sys::SpawnSpec spec;
@@ -26,6 +35,14 @@ Result<> RunHook(const Hook& hook, const std::string& state, const HookPlace& pl
   spec.fds = {input.get(), STDOUT_FILENO, STDERR_FILENO};
   spec.namespaces = place.pidfd;
   spec.namespace_types = place.namespace_types;
+  spec.directory = place.directory;
+  sock_fprog filter{};
+  if (place.seccomp != nullptr) {
+    filter.len = static_cast<uint16_t>(place.seccomp->size());
+    filter.filter =
+        reinterpret_cast<sock_filter*>(const_cast<SeccompInstruction*>(place.seccomp->data()));
+    spec.filter = &filter;
+  }
   sys::Process process = TRY(sys::Spawn(spec));
   std::chrono::milliseconds timeout(-1);
   if (hook.timeout_seconds) timeout = std::chrono::seconds(*hook.timeout_seconds);
@@ -38,8 +55,7 @@ Result<> RunHook(const Hook& hook, const std::string& state, const HookPlace& pl
     return Error(Code::kTimeout, "took longer than its timeout of " +
                                      std::to_string(*hook.timeout_seconds) + " s and was killed");
   }
-  if (status->signal != 0)
-    return Error(Code::kInternal, "killed by signal " + std::to_string(status->signal));
+  if (status->signal != 0) return Killed(status->signal);
   if (status->exit_code != 0)
     return Error(Code::kInternal, "exit status " + std::to_string(status->exit_code));
   return {};

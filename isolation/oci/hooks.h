@@ -7,13 +7,16 @@
 
 #include "isolation/base/result.h"
 #include "isolation/oci/config.h"
+#include "isolation/seccomp.h"
 
 namespace skiff::isolation::oci {
 
 // Where a hook runs: in the caller's namespaces, or in those of the process `pidfd` (borrowed).
 struct HookPlace {
   int pidfd = -1;
-  int namespace_types = 0;  // CLONE_NEW*
+  int namespace_types = 0;                  // CLONE_NEW*
+  std::string directory = "";               // "": the caller's
+  const SeccompProgram* seccomp = nullptr;  // borrowed: the container's filter, for them as well
 };
 
 // The first that fails, cannot be started or takes longer than its timeout (it is killed then) ends

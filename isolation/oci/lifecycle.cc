@@ -12,6 +12,7 @@
 #include "isolation/limits.h"
 #include "isolation/oci/container.h"
 #include "isolation/oci/hooks.h"
+#include "isolation/oci/seccomp.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/namespace_types.h"
 #include "isolation/sys/process.h"
@@ -80,15 +81,19 @@ constexpr std::array<std::pair<std::string_view, int>, 31> kSignals = {{
     {"IO", SIGIO},     {"PWR", SIGPWR},   {"SYS", SIGSYS},
 }};
 
-Result<> RunStartHooks(const Config& config, const State& state) {
+Result<> RunStartHooks(const CommandContext& context, const Config& config, const State& state) {
   if (config.hooks.start_container.empty()) return {};
   UniqueFd process = OpenContainerProcess(state);
   if (!process.valid()) return WrongStatus(state, "created");
-  constexpr int kTypes =
-      sys::kMountNamespace | sys::kNetworkNamespace | sys::kUtsNamespace | sys::kIpcNamespace;
+  constexpr int kTypes = sys::kMountNamespace | sys::kNetworkNamespace | sys::kUtsNamespace |
+                         sys::kIpcNamespace | sys::kPidNamespace;
   int user = config.namespaces.contains(NamespaceType::kUser) ? sys::kUserNamespace : 0;
+  SeccompProgram seccomp;
+  if (config.seccomp) {
+    seccomp = TRY(LoadSeccomp(*config.seccomp, context.root + "/.cache").Context("linux.seccomp"));
+  }
   return RunHooks(config.hooks.start_container, "startContainer", EncodePublicState(state),
-                  {process.get(), kTypes | user});
+                  {process.get(), kTypes | user, "/", config.seccomp ? &seccomp : nullptr});
 }
 
 }  // namespace
@@ -119,7 +124,7 @@ Result<> StartContainer(const CommandContext& context, const std::string& id) {
   bool is_ours = TRY(directory.ClaimGate());
   if (!is_ours) return Error(Code::kConflict, "container '" + id + "' is being started already");
   auto start = [&]() -> Result<> {
-    TRY(RunStartHooks(config, state));
+    TRY(RunStartHooks(context, config, state));
     return OpenGate(directory, config);
   };
   Result<> started = start();

@@ -331,6 +331,7 @@ Result<> Runner::Prepare() {
         TRY(LoadSeccomp(*config_.seccomp, context_.root + "/.cache").Context("linux.seccomp"));
     spec.seccomp = &seccomp_;
     spec.seccomp_flags = config_.seccomp->flags;
+    spec.seccomp_listens = !config_.seccomp->listener_path.empty();
   }
   if (context_.has_cgroup) TRY(cgroup_.Create(plan_.cgroup_path, config_, context_.warn));
   SettleCgroupMounts(cgroup_, &spec);
@@ -373,13 +374,22 @@ Result<> Runner::BeforePivot(pid_t pid) {
   UniqueFd pidfd = TRY(sys::OpenPidfd(pid));
   constexpr int kTypes =
       sys::kMountNamespace | sys::kNetworkNamespace | sys::kUtsNamespace | sys::kIpcNamespace;
-  return RunHooks(config_.hooks.create_container, "createContainer", text, {pidfd.get(), kTypes});
+  return RunHooks(config_.hooks.create_container, "createContainer", text,
+                  {pidfd.get(), kTypes, plan_.spec.attach_point});
 }
 
 Result<> Runner::Start() {
   if (options_.mode == RunMode::kForeground) signals_ = TRY(HoldSignals());
   LaunchFailure failure;
-  LaunchCallbacks callbacks{.before_pivot = [&](pid_t pid) { return BeforePivot(pid); }};
+  LaunchCallbacks callbacks{.before_pivot = [&](pid_t pid) { return BeforePivot(pid); },
+                            .on_listener =
+                                [&](pid_t pid, UniqueFd listener) {
+                                  const std::string& metadata = config_.seccomp->listener_metadata;
+                                  return SendListener(
+                                      *config_.seccomp,
+                                      EncodeProcessState(MakeState("creating", pid), pid, metadata),
+                                      listener.get());
+                                }};
   Result<Launched> launched = Launch(plan_.spec, cgroup_.get(), &failure, callbacks);
   if (!launched.ok()) {
     if (failure.step == LaunchStep::kExec) *failure_code_ = failure.ExitCode();

@@ -1,15 +1,19 @@
 #include "isolation/oci/seccomp.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 
-#include <array>
 #include <cerrno>
+#include <cstddef>
+#include <set>
 
 #include "isolation/base/text.h"
 #include "isolation/oci/limits.h"
 #include "isolation/seccomp_filter.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/socket.h"
 
 namespace skiff::isolation::oci {
 namespace {
@@ -57,6 +61,72 @@ Result<> AddRule(void* filter, const SeccompRule& rule) {
   return {};
 }
 
+// The newest call that the profile names, by number; 0: none that this architecture has.
+uint32_t LastCall(const SeccompProfile& profile, uint32_t architecture) {
+  int last = 0;
+  for (const SeccompRule& rule : profile.rules) {
+    for (const std::string& name : rule.names) {
+      int number = seccomp_syscall_resolve_name_arch(architecture, name.c_str());
+      if (number > last) last = number;
+    }
+  }
+  return static_cast<uint32_t>(last);
+}
+
+constexpr SeccompInstruction Load(uint32_t offset) {
+  return {BPF_LD | BPF_W | BPF_ABS, 0, 0, offset};
+}
+constexpr SeccompInstruction Jump(uint16_t condition, uint32_t value, uint8_t yes, uint8_t no) {
+  return {static_cast<uint16_t>(BPF_JMP | condition | BPF_K), yes, no, value};
+}
+constexpr SeccompInstruction kNoSuchCall = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS};
+
+// Answers ENOSYS to what is newer than `last`. `x32_last`: the same for x32, whose calls carry a
+// bit of their own in x86-64's numbers; 0: its calls are left to the filter.
+SeccompProgram NewCallsSection(uint32_t architecture, uint32_t last, uint32_t x32_last) {
+  constexpr uint32_t kX32Bit = 0x40000000;
+  constexpr SeccompInstruction kLeave = {BPF_JMP | BPF_JA, 0, 0, 0};  // settled by WithNewCalls
+  SeccompProgram body = {Load(offsetof(seccomp_data, nr))};
+  bool has_x32 = x32_last != 0;
+  uint8_t to_leave = has_x32 ? 4 : 2;
+  body.push_back(Jump(BPF_JGT, last, 0, to_leave));
+  body.push_back(Jump(BPF_JGE, architecture == SCMP_ARCH_X86_64 ? kX32Bit : UINT32_MAX, 1, 0));
+  body.push_back(kNoSuchCall);
+  if (has_x32) {
+    body.push_back(Jump(BPF_JGT, x32_last, 0, 1));
+    body.push_back(kNoSuchCall);
+  }
+  body.push_back(kLeave);
+  body.insert(body.begin(), Jump(BPF_JEQ, architecture, 0, static_cast<uint8_t>(body.size())));
+  return body;
+}
+
+bool AnswersWithErrno(SeccompAction action) {
+  return (action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO &&
+         action != SCMP_ACT_ERRNO(ENOSYS);
+}
+
+SeccompProgram WithNewCalls(const SeccompProfile& profile, SeccompProgram program) {
+  std::set<uint32_t> architectures(profile.architectures.begin(), profile.architectures.end());
+  architectures.erase(SCMP_ARCH_NATIVE);
+  architectures.insert(seccomp_arch_native());
+  uint32_t x32_last =
+      architectures.erase(SCMP_ARCH_X32) != 0 ? LastCall(profile, SCMP_ARCH_X32) : 0;
+  SeccompProgram start = {Load(offsetof(seccomp_data, arch))};
+  std::vector<size_t> leaves;
+  for (uint32_t architecture : architectures) {
+    uint32_t last = LastCall(profile, architecture);
+    if (last == 0) continue;
+    bool is_amd64 = architecture == SCMP_ARCH_X86_64;
+    SeccompProgram section = NewCallsSection(architecture, last, is_amd64 ? x32_last : 0);
+    start.insert(start.end(), section.begin(), section.end());
+    leaves.push_back(start.size() - 1);
+  }
+  for (size_t leave : leaves) start[leave].k = static_cast<uint32_t>(start.size() - leave - 1);
+  start.insert(start.end(), program.begin(), program.end());
+  return start;
+}
+
 // FNV-1a. Only names the file: what it holds is compared in full.
 uint64_t HashText(std::string_view text) {
   uint64_t hash = 14'695'981'039'346'656'037ULL;
@@ -82,7 +152,7 @@ std::string DescribeSeccomp(const SeccompProfile& profile) {
   const scmp_version* library = seccomp_version();
   std::string text = "libseccomp " + std::to_string(library->major) + "." +
                      std::to_string(library->minor) + "." + std::to_string(library->micro) +
-                     " on " + std::to_string(seccomp_arch_native()) + "\ndefault " +
+                     " on " + std::to_string(seccomp_arch_native()) + ", newer: ENOSYS\ndefault " +
                      std::to_string(profile.default_action) + "\n";
   for (uint32_t architecture : profile.architectures)
     text += "arch " + std::to_string(architecture) + "\n";
@@ -110,7 +180,18 @@ Result<SeccompProgram> CompileSeccomp(const SeccompProfile& profile) {
   for (const SeccompRule& rule : profile.rules) {
     if (rule.action != profile.default_action) TRY(AddRule(filter.get(), rule));
   }
-  return ExportSeccomp(filter.get());
+  SeccompProgram program = TRY(ExportSeccomp(filter.get()));
+  return AnswersWithErrno(profile.default_action) ? WithNewCalls(profile, std::move(program))
+                                                  : std::move(program);
+}
+
+Result<> SendListener(const SeccompProfile& profile, const std::string& state, int listener) {
+  auto send = [&]() -> Result<> {
+    UniqueFd agent = TRY(
+        sys::ConnectUnix(profile.listener_path).Context("failed to connect with seccomp agent"));
+    return sys::SendDescriptor(agent.get(), state, listener);
+  };
+  return send().Context("linux.seccomp.listenerPath");
 }
 
 Result<SeccompProgram> LoadSeccomp(const SeccompProfile& profile,

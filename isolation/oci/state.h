@@ -41,6 +41,8 @@ struct State {
 
 std::string EncodeState(const State& state);        // as the file has it
 std::string EncodePublicState(const State& state);  // as `state` and hooks have it
+// What a seccomp agent is told of the process `pid`: runtime-spec, "container process state".
+std::string EncodeProcessState(const State& state, pid_t pid, const std::string& metadata);
 std::string EncodeStates(const std::vector<State>& states);
 Result<State> DecodeState(std::string_view text);
 

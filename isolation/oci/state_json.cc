@@ -24,6 +24,16 @@ std::string EncodePublicState(const State& state) {
   return PublicState(state).dump(2, ' ', false, kReplace) + "\n";
 }
 
+std::string EncodeProcessState(const State& state, pid_t pid, const std::string& metadata) {
+  // The version of this message, as the specification and crun have it.
+  nlohmann::ordered_json encoded = {{"ociVersion", "0.2.0"},
+                                    {"fds", {"seccompFd"}},
+                                    {"pid", pid},
+                                    {"metadata", metadata},
+                                    {"state", PublicState(state)}};
+  return encoded.dump(-1, ' ', false, kReplace);
+}
+
 std::string EncodeStates(const std::vector<State>& states) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const State& state : states) list.push_back(PublicState(state));

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <spawn.h>
@@ -30,6 +32,12 @@ Result<Pipe> MakePipe(int flags) {
 Result<UniqueFd> OpenPidfd(pid_t pid) {
   int fd = TRY(Call("pidfd_open", std::to_string(pid),
                     [&] { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }));
+  return UniqueFd(fd);
+}
+
+Result<UniqueFd> CopyDescriptor(int pidfd, int number) {
+  int fd = TRY(Call("pidfd_getfd", std::to_string(number),
+                    [&] { return static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, number, 0)); }));
   return UniqueFd(fd);
 }
 
@@ -76,6 +84,22 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   return pointers;
 }
 
+// Only a child is in the pid namespace that was entered: this process waits for it, and ends as it
+// did.
+void ContinueAsChild() {
+  pid_t child = fork();
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    return;
+  }
+  close_range(0, ~0U, 0);
+  int status = 0;
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (child > 0 && WIFSIGNALED(status)) kill(getpid(), WTERMSIG(status));
+  _exit(child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 127);
+}
+
 // Between fork and exec: system calls only.
 [[noreturn]] void ExecSpawned(const SpawnSpec& spec, char* const* argv, char* const* envp,
                               int error_pipe) {
@@ -84,6 +108,8 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (spec.new_session) setsid();
   bool is_joined = spec.namespaces < 0 || setns(spec.namespaces, spec.namespace_types) == 0;
+  if (is_joined && (spec.namespace_types & CLONE_NEWPID) != 0) ContinueAsChild();
+  is_joined = is_joined && (spec.directory.empty() || chdir(spec.directory.c_str()) == 0);
   int count = static_cast<int>(spec.fds.size());
   // Two passes: first out of the way of the target numbers, then onto them.
   int moved[16];
@@ -96,6 +122,10 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   for (int i = 0; is_fine && i < count; ++i) is_fine = dup2(moved[i], i) == i;
   if (is_fine) {
     close_range(static_cast<unsigned>(count), ~0U, CLOSE_RANGE_CLOEXEC);
+    is_fine = spec.filter == nullptr ||
+              syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, spec.filter) == 0;
+  }
+  if (is_fine) {
     if (spec.program >= 0) syscall(SYS_execveat, spec.program, "", argv, envp, AT_EMPTY_PATH);
     if (spec.program < 0) execve(spec.path.c_str(), argv, envp);
   }

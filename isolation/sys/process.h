@@ -38,6 +38,8 @@ struct ExitStatus {
 };
 
 Result<UniqueFd> OpenPidfd(pid_t pid);
+// A copy of another process's descriptor (pidfd_getfd(2)): needs the right to trace it.
+Result<UniqueFd> CopyDescriptor(int pidfd, int number);
 Result<> SignalPidfd(int pidfd, int signal);
 // Reaps a child through its pidfd; nullopt when it still runs and `is_blocking` is false.
 Result<std::optional<ExitStatus>> WaitPidfd(int pidfd, bool is_blocking);
@@ -57,7 +59,10 @@ struct SpawnSpec {
   int program = -1;                      // borrowed: executed instead of `path`, if not negative
   bool new_session = false;
   int namespaces = -1;      // borrowed pidfd: the program starts in namespaces of that process,
-  int namespace_types = 0;  // these ones (CLONE_NEW*, without pid); `path` is resolved there
+  int namespace_types = 0;  // these ones (CLONE_NEW*); `path` is resolved there
+  std::string directory;    // working directory, in those namespaces; "": as it is
+  const struct sock_fprog* filter =
+      nullptr;  // borrowed: a seccomp filter that the program runs under
 };
 Result<Process> Spawn(const SpawnSpec& spec);
 

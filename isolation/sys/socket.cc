@@ -88,6 +88,25 @@ Result<UniqueFd> ReceiveDescriptor(int fd) {
   return UniqueFd(received);
 }
 
+Result<> SendDescriptor(int fd, std::string_view bytes, int descriptor) {
+  std::string text(bytes);
+  iovec data{.iov_base = text.data(), .iov_len = text.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
+  ssize_t sent = TRY(Call("sendmsg", "", [&] { return sendmsg(fd, &message, MSG_NOSIGNAL); }));
+  // The descriptor went with the first byte; a stream may take the rest in pieces.
+  return SendAll(fd, bytes.substr(static_cast<size_t>(sent)));
+}
+
 Result<> SendAll(int fd, std::string_view data) {
   while (!data.empty()) {
     ssize_t count =

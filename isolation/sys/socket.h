@@ -23,6 +23,8 @@ struct SocketPair {
 Result<SocketPair> MakeSocketPair();
 // One descriptor that the other side sent beside its bytes (SCM_RIGHTS).
 Result<UniqueFd> ReceiveDescriptor(int fd);
+// The bytes, in one piece, and beside them a descriptor (borrowed).
+Result<> SendDescriptor(int fd, std::string_view bytes, int descriptor);
 // All of it, without SIGPIPE when nobody reads any more: that is EPIPE.
 Result<> SendAll(int fd, std::string_view data);
 

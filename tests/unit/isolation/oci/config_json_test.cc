@@ -126,7 +126,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_MAYBE"})",
                 "linux.seccomp.defaultAction: unknown action 'SCMP_ACT_MAYBE'"},
         BadCase{"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_NOTIFY"})",
-                "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY is not supported"},
+                "linux.seccomp: defaultAction: SCMP_ACT_NOTIFY cannot be the default"},
         BadCase{"/linux/seccomp",
                 R"({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_Z80"]})",
                 "linux.seccomp.architectures[0]: unknown architecture 'SCMP_ARCH_Z80'"},

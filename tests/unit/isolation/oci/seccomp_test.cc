@@ -36,6 +36,21 @@ TEST(OciSeccompTest, SeveralConditionsOnOneArgumentAreAlternatives) {
   EXPECT_TRUE(CompileSeccomp(profile).ok());
 }
 
+TEST(OciSeccompTest, CallsNewerThanTheProfileAnswerEnosysOnlyWhereTheDefaultIsAnotherErrno) {
+  auto begins_with_check = [](SeccompAction action) {
+    SeccompProfile profile = Profile(SCMP_ACT_ALLOW);
+    profile.default_action = action;
+    profile.rules[0].action = action == SCMP_ACT_ALLOW ? SCMP_ACT_KILL : SCMP_ACT_ALLOW;
+    SeccompProgram program = CompileSeccomp(profile).value();
+    // The answer of the check stands sixth, before anything that libseccomp wrote.
+    return program.size() > 5 && program[5].k == SCMP_ACT_ERRNO(ENOSYS);
+  };
+  EXPECT_TRUE(begins_with_check(SCMP_ACT_ERRNO(EPERM)));
+  EXPECT_FALSE(begins_with_check(SCMP_ACT_ERRNO(ENOSYS)));
+  EXPECT_FALSE(begins_with_check(SCMP_ACT_ALLOW));
+  EXPECT_FALSE(begins_with_check(SCMP_ACT_KILL_PROCESS));
+}
+
 TEST(OciSeccompTest, CacheHoldsOneFileAProfileAndGivesTheSameProgram) {
   test::TempDir directory;
   std::string cache = directory.path() + "/cache";
