@@ -23,14 +23,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "isolation/launch_mount.h"
 #include "isolation/launch_root.h"
 #include "isolation/launch_terminal.h"
 
 namespace skiff::isolation {
 namespace {
 
-// sys/mount.h and linux/mount.h cannot be included together with glibc 2.36; two constants are all
-// that is missing.
+// sys/mount.h and linux/mount.h cannot be included together with glibc 2.36.
 constexpr int kMntDetach = 2;  // MNT_DETACH
 constexpr size_t kPathSize = 4096;
 
@@ -69,7 +69,6 @@ class Child {
   bool IsProgramThere() const;
   void AwaitStart();
 
-  int MakeFilesystem(const ChildMount& mount) const;
   bool MountOne(const ChildMount& mount) const;
   bool MakeReadonly(const char* path) const;
   bool Mask(const char* path);
@@ -89,37 +88,6 @@ int64_t Now() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
-
-bool Attach(int mount_fd, int target_fd) {
-  return syscall(SYS_move_mount, mount_fd, "", target_fd, "",
-                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
-}
-
-int CloneMountOf(int fd, bool is_recursive) {
-  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | unsigned{AT_EMPTY_PATH} |
-                   (is_recursive ? unsigned{AT_RECURSIVE} : 0U);
-  return static_cast<int>(syscall(SYS_open_tree, fd, "", flags));
-}
-
-constexpr uint64_t kPrivate = 1 << 18;  // MS_PRIVATE
-
-bool SetAttributes(int fd, uint64_t set, bool is_recursive) {
-  struct mount_attr attributes {};
-  attributes.attr_set = set;
-  // The kernel wants the old access time mode cleared when another is set: mount_setattr(2).
-  if ((set & MOUNT_ATTR__ATIME) != 0) attributes.attr_clr = MOUNT_ATTR__ATIME;
-  unsigned flags = unsigned{AT_EMPTY_PATH} | (is_recursive ? unsigned{AT_RECURSIVE} : 0U);
-  return syscall(SYS_mount_setattr, fd, "", flags, &attributes, sizeof(attributes)) == 0;
-}
-
-// A clone of a shared mount is its peer: what is mounted on it would appear on the host, too.
-bool MakePrivate(int fd) {
-  struct mount_attr attributes {
-    .propagation = kPrivate
-  };
-  constexpr unsigned kFlags = unsigned{AT_EMPTY_PATH} | unsigned{AT_RECURSIVE};
-  return syscall(SYS_mount_setattr, fd, "", kFlags, &attributes, sizeof(attributes)) == 0;
 }
 
 bool WriteText(int fd, const char* text) {
@@ -157,26 +125,6 @@ void Child::Fail() {
   _exit(127);
 }
 
-int Child::MakeFilesystem(const ChildMount& mount) const {
-  int context = static_cast<int>(syscall(SYS_fsopen, mount.type, FSOPEN_CLOEXEC));
-  if (context < 0) return -1;
-  bool is_fine = true;
-  for (size_t i = 0; is_fine && i < mount.option_count; ++i) {
-    const ChildOption& option = mount.options[i];
-    int command = option.value == nullptr ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
-    is_fine = syscall(SYS_fsconfig, context, command, option.key, option.value, 0) == 0;
-  }
-  is_fine =
-      is_fine && syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
-  int fd = -1;
-  if (is_fine) {
-    fd = static_cast<int>(
-        syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, static_cast<unsigned>(mount.attributes)));
-  }
-  CloseQuietly(context);
-  return fd;
-}
-
 bool Child::MountOne(const ChildMount& mount) const {
   bool is_bind = mount.type == nullptr;
   int target = mount.is_file ? root_.OpenFile(mount.target) : root_.OpenDirectory(mount.target);
@@ -184,7 +132,7 @@ bool Child::MountOne(const ChildMount& mount) const {
   int made = is_bind ? mount.bind_mount : MakeFilesystem(mount);
   if (made < 0 && errno == EPERM && plan_.new_user_namespace) {
     made = CloneHostFilesystem(mount.type);
-    if (made >= 0 && !SetAttributes(made, mount.attributes, true)) {
+    if (made >= 0 && !SetAttributes(made, mount.attributes, 0, true)) {
       CloseQuietly(made);
       made = -1;
     }
@@ -192,7 +140,7 @@ bool Child::MountOne(const ChildMount& mount) const {
   bool is_fine = made >= 0 && Attach(made, target);
   if (is_fine && is_bind) is_fine = MakePrivate(made);
   if (is_fine && is_bind && mount.attributes != 0)
-    is_fine = SetAttributes(made, mount.attributes, mount.is_attributes_recursive);
+    is_fine = SetAttributes(made, mount.attributes, 0, mount.is_attributes_recursive);
   CloseQuietly(target);
   if (!is_bind) CloseQuietly(made);
   return is_fine;
@@ -318,7 +266,8 @@ bool Child::MakeReadonly(const char* path) const {
   int fd = root_.Open(path, O_PATH);
   if (fd < 0) return errno == ENOENT;
   int clone = CloneMountOf(fd, true);
-  bool is_fine = clone >= 0 && SetAttributes(clone, MOUNT_ATTR_RDONLY, true) && Attach(clone, fd);
+  bool is_fine =
+      clone >= 0 && SetAttributes(clone, MOUNT_ATTR_RDONLY, 0, true) && Attach(clone, fd);
   CloseQuietly(clone);
   CloseQuietly(fd);
   return is_fine;
@@ -370,7 +319,7 @@ bool Child::ProtectPaths() {
     report_.item = static_cast<int>(plan_.readonly_count + i);
     if (!Mask(plan_.masked_paths[i])) return false;
   }
-  return !plan_.is_root_readonly || SetAttributes(plan_.root_mount, MOUNT_ATTR_RDONLY, false);
+  return !plan_.is_root_readonly || SetAttributes(plan_.root_mount, MOUNT_ATTR_RDONLY, 0, false);
 }
 
 bool Child::PivotRoot() {

@@ -1,6 +1,5 @@
 #include "isolation/oci/hooks.h"
 
-#include <linux/filter.h>
 #include <unistd.h>
 
 #include <cctype>
@@ -36,12 +35,9 @@ Result<> RunHook(const Hook& hook, const std::string& state, const HookPlace& pl
   spec.namespaces = place.pidfd;
   spec.namespace_types = place.namespace_types;
   spec.directory = place.directory;
-  sock_fprog filter{};
   if (place.seccomp != nullptr) {
-    filter.len = static_cast<uint16_t>(place.seccomp->size());
-    filter.filter =
-        reinterpret_cast<sock_filter*>(const_cast<SeccompInstruction*>(place.seccomp->data()));
-    spec.filter = &filter;
+    spec.filter = place.seccomp->data();
+    spec.filter_size = static_cast<uint16_t>(place.seccomp->size());
   }
   sys::Process process = TRY(sys::Spawn(spec));
   std::chrono::milliseconds timeout(-1);

@@ -185,10 +185,14 @@ Result<SeccompProgram> CompileSeccomp(const SeccompProfile& profile) {
                                                   : std::move(program);
 }
 
+// As runc says it, for those who look for the words.
+constexpr char kNoAgent[] =
+    "failed"
+    " to connect with seccomp agent";
+
 Result<> SendListener(const SeccompProfile& profile, const std::string& state, int listener) {
   auto send = [&]() -> Result<> {
-    UniqueFd agent = TRY(
-        sys::ConnectUnix(profile.listener_path).Context("failed to connect with seccomp agent"));
+    UniqueFd agent = TRY(sys::ConnectUnix(profile.listener_path).Context(kNoAgent));
     return sys::SendDescriptor(agent.get(), state, listener);
   };
   return send().Context("linux.seccomp.listenerPath");

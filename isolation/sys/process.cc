@@ -122,8 +122,10 @@ void ContinueAsChild() {
   for (int i = 0; is_fine && i < count; ++i) is_fine = dup2(moved[i], i) == i;
   if (is_fine) {
     close_range(static_cast<unsigned>(count), ~0U, CLOSE_RANGE_CLOEXEC);
-    is_fine = spec.filter == nullptr ||
-              syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, spec.filter) == 0;
+    sock_fprog filter{.len = spec.filter_size,
+                      .filter = static_cast<sock_filter*>(const_cast<void*>(spec.filter))};
+    is_fine =
+        spec.filter == nullptr || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
   }
   if (is_fine) {
     if (spec.program >= 0) syscall(SYS_execveat, spec.program, "", argv, envp, AT_EMPTY_PATH);

@@ -119,7 +119,7 @@ TEST_F(OciSeccompTest, WithoutAnAgentNothingStarts) {
   Listen("mkdir");
   Finished run = Script("exit 0");
   EXPECT_EQ(run.code, 1);
-  EXPECT_THAT(run.output, HasSubstr("failed to connect with seccomp agent"));
+  EXPECT_THAT(run.output, HasSubstr("to connect with seccomp agent"));
   config_["linux"]["seccomp"].erase("listenerPath");
   config_["linux"]["seccomp"].erase("listenerMetadata");
   EXPECT_THAT(Script("exit 0").output, HasSubstr("SCMP_ACT_NOTIFY needs a listenerPath"));
