@@ -409,7 +409,7 @@ Result<Cgroup> CgroupHost::Open(const std::string& path, const std::vector<Choic
       if (place == 0) {
         group.unified_ = TRY(sys::OpenDirectory(AT_FDCWD, directory));
       } else {
-        group.legacy_procs_[place - 1] = std::move(procs);
+        group.legacy_tasks_[place - 1] = TRY(sys::Open(AT_FDCWD, directory + "/tasks", O_WRONLY));
       }
     }
   }

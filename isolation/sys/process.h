@@ -61,8 +61,9 @@ struct SpawnSpec {
   int namespaces = -1;      // borrowed pidfd: the program starts in namespaces of that process,
   int namespace_types = 0;  // these ones (CLONE_NEW*); `path` is resolved there
   std::string directory;    // working directory, in those namespaces; "": as it is
-  const struct sock_fprog* filter =
-      nullptr;  // borrowed: a seccomp filter that the program runs under
+  // Borrowed: a seccomp filter's instructions, that the program runs under, and their number.
+  const void* filter = nullptr;
+  uint16_t filter_size = 0;
 };
 Result<Process> Spawn(const SpawnSpec& spec);
 
