@@ -174,6 +174,8 @@ Result<bool> LogReader::SeekTailIn(uint32_t segment, TailCount& count) {
     const IndexRecord& record = (*records)[i];
     // Once there is a place to begin, only a stream that was not seen since can change it.
     if (!IsWanted(record.stream)) continue;
+    // The end alone says nothing of lines: a stream that never wrote has it, too.
+    if (record.stored() == 0 && (record.flags & IndexRecord::kEnd) != 0) continue;
     if (count.begin && count.streams[SlotOf(record.stream)].is_seen) continue;
     uint64_t newlines = 0;
     bool is_clean = (record.flags & (IndexRecord::kEnd | IndexRecord::kLoss)) != 0;

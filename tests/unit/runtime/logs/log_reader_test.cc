@@ -281,6 +281,19 @@ TEST_F(LogReaderTest, TailIsTheEndOfTheWholeForAnyCount) {
   }
 }
 
+TEST_F(LogReaderTest, TailReadsNoFurtherBackThanItMust) {
+  Append(1, kOut, "old\n");
+  NextSegment();
+  Append(2, kOut, "a\nb\n");
+  AppendRecord(3, kErr, 0, IndexRecord::kEnd);  // it never wrote
+  AppendRecord(3, kOut, 0, IndexRecord::kEnd);
+  // Reading it would be an error.
+  std::string old = directory_.path() + "/" + SegmentDataName(1);
+  ASSERT_TRUE(sys::Unlink(AT_FDCWD, old).ok());
+  ASSERT_TRUE(sys::MakeDirectories(old, 0700).ok());
+  EXPECT_EQ(ReadTexts({.tail = 1}), std::vector<std::string>{"b"});
+}
+
 TEST_F(LogReaderTest, TailIsFollowedByWhatComesLater) {
   Append(1, kOut, "a\nb\nc\n");
   Claim();
