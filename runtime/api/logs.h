@@ -24,6 +24,8 @@ struct LogsOptions {
   ControlSettings settings;
   std::string directory;         // of events that are put; made when needed
   std::function<int64_t()> now;  // wall nanoseconds; null: the clock
+  // Of containers' logs, for one page of FilterLogEvents; each stream has its part of it.
+  size_t max_scanned = 64 << 20;
 };
 
 class LogsService {

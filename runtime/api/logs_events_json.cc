@@ -215,13 +215,34 @@ struct FilterQuery {
   int64_t end = INT64_MAX;  // inclusive
   size_t limit = 0;
   std::optional<FilterKey> after;
+  size_t scan = 0;  // bytes of one stream
 };
 
-// The first `limit` matches after the query's place.
+// The first `limit` matches after the query's place, before the horizon.
 struct FilterPage {
   std::map<FilterKey, std::pair<LogEvent, const LogStreamRecord*>> matches;
   size_t bytes = 0;
   bool is_cut = false;
+  // Of this time and later some stream was not read.
+  int64_t horizon = INT64_MAX;
+
+  // What is later cannot be on this page.
+  int64_t Latest(const FilterQuery& query) const {
+    int64_t latest = horizon == INT64_MAX ? query.end : std::min(query.end, horizon - 1);
+    return is_cut ? std::min(latest, std::get<0>(matches.rbegin()->first)) : latest;
+  }
+
+  // Where the next page begins: behind the last match, or where reading ended.
+  std::optional<FilterKey> Close() {
+    if (horizon == INT64_MAX) {
+      return is_cut ? std::optional(matches.rbegin()->first) : std::nullopt;
+    }
+    FilterKey end(horizon, "", 0);
+    auto beyond = matches.lower_bound(end);
+    if (is_cut && beyond == matches.end()) return matches.rbegin()->first;
+    matches.erase(beyond, matches.end());
+    return end;
+  }
 
   void Add(const LogEvent& event, const LogStreamRecord& stream, size_t limit) {
     FilterKey key(event.timestamp, stream.name, event.id);
@@ -241,11 +262,20 @@ Result<> Search(const LogStreamRecord& stream, const FilterQuery& query, FilterP
   bool is_container = read.source == EventSource::kContainer;
   int64_t since = std::max(query.start, query.after ? std::get<0>(*query.after) : INT64_MIN);
   if (since != INT64_MIN) read.since = since;
+  size_t scanned = 0;
+  std::optional<int64_t> began;
   return ReadStream(read, [&](const LogEvent& event) {
     // What comes later in a container's log is later in time, but for lines that were held.
-    int64_t latest = query.end;
-    if (page.is_cut) latest = std::min(latest, std::get<0>(page.matches.rbegin()->first));
-    if (event.timestamp > latest) return !is_container || event.timestamp - kHeldLine <= latest;
+    int64_t reached = event.timestamp - kHeldLine;
+    int64_t latest = page.Latest(query);
+    scanned += SizeOf(event);
+    if (!began) began = std::max(since, event.timestamp);
+    // Twice that, so that what is read again is not more than what is gained.
+    if (is_container && scanned > query.scan && event.timestamp >= *began + 2 * kHeldLine) {
+      page.horizon = std::min(page.horizon, reached);
+      return false;
+    }
+    if (event.timestamp > latest) return !is_container || reached <= latest;
     if (query.after && FilterKey(event.timestamp, stream.name, event.id) <= *query.after) {
       return true;
     }
@@ -261,8 +291,8 @@ std::string TokenOf(const FilterKey& key) {
 
 Result<FilterKey> FilterKeyOf(std::string_view token) {
   FilterKey key;
-  if (!TakeNumber(token, std::get<0>(key)) || !TakeNumber(token, std::get<2>(key)) ||
-      token.empty()) {
+  if (std::count(token.begin(), token.end(), '/') < 2 || !TakeNumber(token, std::get<0>(key)) ||
+      !TakeNumber(token, std::get<2>(key))) {
     return InvalidLogs("The specified nextToken is invalid.");
   }
   std::get<1>(key) = std::string(token);
@@ -374,9 +404,13 @@ Result<std::string> LogsService::FilterLogEvents(const JsonCursor& input) {
     streams.push_back(std::move(stream));
   }
   FilterPage page;
+  if (!streams.empty()) {
+    query.scan = std::max(options_.max_scanned / streams.size(), kMinScannedBytes);
+  }
   for (const LogStreamRecord& stream : streams) {
     TRY(Search(stream, query, page).Context("log stream " + group_name + ":" + stream.name));
   }
+  std::optional<FilterKey> next = page.Close();
   Json answer{{"events", Json::array()}, {"searchedLogStreams", Json::array()}};
   for (const auto& [key, match] : page.matches) {
     const auto& [event, stream] = match;
@@ -386,7 +420,7 @@ Result<std::string> LogsService::FilterLogEvents(const JsonCursor& input) {
                                 {"ingestionTime", event.ingested},
                                 {"eventId", EventId(event, *stream)}});
   }
-  if (page.is_cut) answer["nextToken"] = TokenOf(page.matches.rbegin()->first);
+  if (next) answer["nextToken"] = TokenOf(*next);
   return EncodeJson(answer);
 }
 

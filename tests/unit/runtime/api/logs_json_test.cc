@@ -270,6 +270,29 @@ TEST_F(LogsTest, FilteringMergesStreamsByTimeAndPagesThem) {
   for (const Json& event : same["events"]) EXPECT_TRUE(ids.contains(event["eventId"]));
 }
 
+TEST_F(LogsTest, FilteringReadsSoMuchForOnePageAndGoesOnWithTheNext) {
+  Group("g");
+  Container("c", 50'000, kNow);
+  Container("d", 15'000, kNow + 10'000);
+  Stream("s");
+  Put("s", {Event(kNow + 5'000, "s9999"), Event(kNow + 40'000, "s99990")});
+  Json input{{"logGroupName", "g"}, {"filterPattern", "9999"}, {"limit", 3}};
+  std::vector<std::string> all;
+  LogsService frugal(store_, {{}, temp_.path() + "/put", [] { return kNow * 1'000'000; }, 1});
+  table_ = LogsOperations(&frugal);
+  size_t pages = 0;
+  for (bool has_more = true; has_more; ++pages) {
+    Json page = Get("FilterLogEvents", input);
+    for (const std::string& message : Messages(page)) all.push_back(message);
+    has_more = page.contains("nextToken");
+    if (has_more) input["nextToken"] = page["nextToken"];
+    ASSERT_LT(pages, 100u);
+  }
+  EXPECT_THAT(all, ElementsAre("s9999", "c9999", "c19999", "d9999", "c29999", "c39999", "s99990",
+                               "c49999"));
+  EXPECT_GT(pages, 3u);
+}
+
 TEST_F(LogsTest, FilteringChoosesByPatternTimeAndStream) {
   Group("g");
   Container("c", 3, kNow);
