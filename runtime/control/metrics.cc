@@ -10,7 +10,7 @@ namespace {
 
 std::string NumberText(double value) {
   char text[32];
-  snprintf(text, sizeof(text), "%.9g", value);
+  snprintf(text, sizeof(text), "%.12g", value);
   return text;
 }
 
