@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from daemon import BIN, Daemon  # noqa: E402
+from daemon import BIN, Daemon, free_port  # noqa: E402
 from walkthrough_test import image  # noqa: E402
 
 SAMPLE = re.compile(r'^([a-z_]+)(?:\{(.*)\})? (\S+)$')
@@ -36,6 +36,14 @@ def read_metrics(text):
         assert any(name == t or name.startswith(t + "_") for t in types), line
         samples[key] = float(value)
     return samples
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
 
 
 class Subscriber:
@@ -176,8 +184,61 @@ class OperationTest(unittest.TestCase):
         for arn in arns:
             stopped = subscriber.until(arn, "STOPPED")[-1]
             self.assertEqual(stopped["stoppedReason"], "tide")
+        (described,) = json.loads(self.daemon.skiff("stop", "--json", ids[0]))
+        self.assertEqual((described["taskId"], described["lastStatus"]), (ids[0], "STOPPED"))
+        self.assertEqual(json.loads(self.daemon.skiff("inspect", "--json", own))["taskId"], own)
         row = next(line for line in watcher.stdout if ids[0][:12] in line and "STOPPED" in line)
         self.assertIn("tide", row)
+
+    def test_logs_as_json_are_one_object_a_line(self):
+        subscriber = self.subscribe()
+        arn = self.run_task("sh", "-c", "echo out; echo err >&2")
+        subscriber.until(arn, "STOPPED")
+        text = self.daemon.skiff("logs", "--json", arn.rsplit("/", 1)[1])
+        lines = [json.loads(line) for line in text.splitlines()]
+        told = {(line["container"], line["stream"], line["message"]) for line in lines}
+        self.assertEqual(told, {("a", "stdout", "out"), ("a", "stderr", "err")})
+
+    def test_no_task_reaches_the_api(self):
+        """T25: the daemon listens on every address of the host, and no task gets an answer."""
+        other = Daemon()
+        self.addCleanup(other.end)
+        other.skiff("image", "import", image("busybox"), "--name", "busybox:latest")
+        everywhere = free_port()
+        other.start("--listen", f"0.0.0.0:{everywhere}")
+        ecs = other.boto3("ecs")
+        self.addCleanup(ecs.close)
+        ecs.create_cluster()
+        addresses = {"127.0.0.1", *subprocess.run(
+            ["hostname", "--all-ip-addresses"], stdout=subprocess.PIPE, text=True,
+            check=True).stdout.split()}
+        urls = [f"http://{address}:{port}/healthz" for address in addresses if ":" not in address
+                for port in (everywhere, other.port)]
+        urls = [url for url in urls if answers(url)]
+        self.assertGreaterEqual(len(urls), 2)
+        script = """
+            ask() { wget -q -T 2 -O - "$1" >/dev/null 2>&1 && echo "answer of $1"; }
+            gateway=$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p')
+            for url in $URLS http://$gateway:$PORT/healthz; do ask "$url" & done
+            wait
+            echo "asked by way of $gateway"
+        """
+        ecs.register_task_definition(
+            family="scan", networkMode="awsvpc",
+            containerDefinitions=[
+                {"name": "a", "image": "busybox", "memory": 32, "command": ["sh", "-c", script],
+                 "environment": [{"name": "URLS", "value": " ".join(urls)},
+                                 {"name": "PORT", "value": str(everywhere)}]}],
+        )
+        subscriber = Subscriber(other.run / "events.sock")
+        self.addCleanup(subscriber.close)
+        arn = ecs.run_task(
+            taskDefinition="scan",
+            networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-default"]}},
+        )["tasks"][0]["taskArn"]
+        subscriber.until(arn, "STOPPED")
+        said = other.skiff("logs", arn.rsplit("/", 1)[1])
+        self.assertRegex(said, r"\Aasked by way of \d+\.\d+\.\d+\.\d+\n\Z")
 
     def test_without_a_daemon_events_says_so(self):
         done = subprocess.run(

@@ -199,7 +199,10 @@ void AddLogs(CLI::App* program, Commands* all) {
   AddValue(app, "--since", "Only lines from then on", "DURATION|TIME", &logs->since,
            [](const std::string& text) { return ParseSince(text, WallNanoseconds()); });
   AddValue(app, "--tail", "Only the last lines of each container", "N", &logs->tail, ParseCount);
-  app->add_flag("--timestamps", logs->with_timestamps, "Begin each line with its time");
+  CLI::Option* times =
+      app->add_flag("--timestamps", logs->with_timestamps, "Begin each line with its time");
+  app->add_flag("--json", logs->is_json, "One JSON object a line, all to standard output")
+      ->excludes(times);
 }
 
 void AddTaskCommands(CLI::App* program, Commands* all) {
@@ -220,6 +223,7 @@ void AddTaskCommands(CLI::App* program, Commands* all) {
   AddValue(stop, "--timeout", "Seconds from the stop signal to SIGKILL", "SECONDS",
            &all->stop.timeout, ParseStopTimeout);
   stop->add_option("--reason", all->stop.reason, "Kept as the task's stoppedReason");
+  stop->add_flag("--json", all->stop.is_json, "One JSON array of the stopped tasks");
   CLI::App* remove =
       AddCommand(program, all, &all->remove, "rm", "Remove the record of tasks", kRemoveFooter);
   remove->add_option("TASK", all->remove.tasks, "Task ids")->required();
@@ -227,7 +231,9 @@ void AddTaskCommands(CLI::App* program, Commands* all) {
   CLI::App* inspect =
       AddCommand(program, all, &all->inspect, "inspect", "Describe a task in JSON", kInspectFooter);
   inspect->add_option("TASK", all->inspect.task, "Task id")->required();
-  inspect->add_flag("--latency", all->inspect.is_latency, "The steps of its start as a table");
+  CLI::Option* json = inspect->add_flag("--json", all->inspect.is_json, "As it is without flags");
+  inspect->add_flag("--latency", all->inspect.is_latency, "The steps of its start as a table")
+      ->excludes(json);
 }
 
 void AddRoots(CLI::App* program, runtime::Roots* roots) {

@@ -143,7 +143,8 @@ inline constexpr const char* kLogsFooter =
     "Examples:\n"
     "  skiff logs 3f2a web\n"
     "  skiff logs -f --since 5m --timestamps 3f2a\n"
-    "  skiff logs --tail 100 3f2a";
+    "  skiff logs --tail 100 3f2a\n"
+    "  skiff logs --json 3f2a | jq -r .message";
 
 inline constexpr const char* kStopFooter =
     "Each container gets its stop signal, and SIGKILL after its stopTimeout (30 s) or --timeout.\n"

@@ -8,6 +8,7 @@
 
 #include "isolation/base/clock.h"
 #include "isolation/sys/file.h"
+#include "runtime/model/json_text.h"
 #include "tools/skiff/terminal.h"
 
 namespace skiff::tools {
@@ -35,6 +36,19 @@ std::string FormatLogLine(const runtime::LogLine& line, const LogPrinterOptions&
   return text;
 }
 
+std::string FormatLogJson(const runtime::LogLine& line, const std::string& container) {
+  std::string text;
+  runtime::MemberWriter writer(text);
+  writer("time", FormatRfc3339(line.wall_nanoseconds));
+  writer("container", container);
+  writer("stream", std::string(line.stream == runtime::LogStream::kStdout ? "stdout" : "stderr"));
+  writer.Always("message", line.text);
+  if (line.is_partial) writer("isPartial", true);
+  if (line.is_notice) writer("isNotice", true);
+  writer.Close();
+  return text + "\n";
+}
+
 LogPrinter::LogPrinter(const runtime::TaskPlan& plan, LogPrinterOptions options)
     : options_(std::move(options)) {
   size_t width = 0;
@@ -45,6 +59,7 @@ LogPrinter::LogPrinter(const runtime::TaskPlan& plan, LogPrinterOptions options)
     const runtime::ContainerPlan& container = plan.containers[i];
     if (!options_.container.empty() && options_.container != container.name) continue;
     Source& source = sources_.emplace_back();
+    source.container = container.name;
     source.directory = container.log_directory;
     source.prefixes[0] = PrefixOf(container.name, width, i, STDOUT_FILENO);
     source.prefixes[1] = PrefixOf(container.name, width, i, STDERR_FILENO);
@@ -68,6 +83,7 @@ Result<> LogPrinter::PrintAvailable() {
     TRY(OpenReader(source));
     if (!source.reader) continue;
     TRY(source.reader->ReadAvailable([&](const runtime::LogLine& line) {
+      if (options_.is_json) return Print(FormatLogJson(line, source.container));
       bool is_error = line.stream == runtime::LogStream::kStderr || line.is_notice;
       std::string text = FormatLogLine(line, options_, source.prefixes[is_error ? 1 : 0]);
       if (is_error) {

@@ -20,12 +20,18 @@ struct LogPrinterOptions {
   std::optional<uint64_t> tail;
   bool with_names = true;  // "web | " before each line
   bool with_timestamps = false;
+  bool is_json = false;  // instead of all this
 };
 
 // "web | 2026-01-31T12:00:00.123456789Z text\n", as the options say. A line that its writer did not
 // end is ended only when something was put before it. Pure.
 std::string FormatLogLine(const runtime::LogLine& line, const LogPrinterOptions& options,
                           const std::string& prefix);
+
+// {"time":"2026-01-31T12:00:00.123456789Z","container":"web","stream":"stdout","message":"text"}
+// and a newline; "isPartial" and "isNotice" where they hold. Bytes that are not UTF-8 become
+// U+FFFD. Pure.
+std::string FormatLogJson(const runtime::LogLine& line, const std::string& container);
 
 class LogPrinter {
  public:
@@ -38,6 +44,7 @@ class LogPrinter {
 
  private:
   struct Source {
+    std::string container;
     std::string directory;
     std::string prefixes[2];  // by stream: stdout, stderr
     std::optional<runtime::LogReader> reader;

@@ -123,11 +123,13 @@ struct Logs {
   std::optional<int64_t> since;  // wall nanoseconds
   std::optional<uint64_t> tail;
   bool with_timestamps = false;
+  bool is_json = false;
 };
 struct Stop {
   std::vector<std::string> tasks;
   std::optional<std::chrono::seconds> timeout;
   std::string reason;
+  bool is_json = false;
 };
 struct Remove {
   std::vector<std::string> tasks;
@@ -135,6 +137,7 @@ struct Remove {
 };
 struct Inspect {
   std::string task;
+  bool is_json = false;  // as it is without --latency, too
   bool is_latency = false;
 };
 // What becomes of the daemon's tasks, from now on.

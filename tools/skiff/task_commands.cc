@@ -151,6 +151,7 @@ Result<int> Carry(const Logs& options, const runtime::Roots& roots) {
   print.since = options.since;
   print.tail = options.tail;
   print.with_timestamps = options.with_timestamps;
+  print.is_json = options.is_json;
   print.with_names = options.container.empty() && record.plan.containers.size() > 1;
   LogPrinter printer(record.plan, std::move(print));
   if (options.is_following) {
@@ -165,12 +166,20 @@ Result<int> Carry(const Stop& options, const runtime::Roots& roots) {
   SweepAndWarn(roots);
   runtime::ControlRequest request = StopRequestOf(options.reason);
   request.timeout = options.timeout;
-  return ForEachTask(options.tasks, "stop", [&](const std::string& text) -> Result<> {
+  std::vector<TaskRecord> stopped;
+  Result<int> status = ForEachTask(options.tasks, "stop", [&](const std::string& text) -> Result<> {
     TaskRecord record = TRY(FindRecord(roots, text));
     TRY(StopAndWait(record, request).Context("task " + record.plan.id.Short()));
-    Print(record.plan.id.text() + "\n");
+    if (options.is_json) {
+      record = TRY(LoadRecord(roots, record.plan.id));
+      stopped.push_back(std::move(record));
+    } else {
+      Print(record.plan.id.text() + "\n");
+    }
     return {};
   });
+  if (options.is_json) Print(EncodeTasks(stopped) + "\n");
+  return status;
 }
 
 Result<int> Carry(const Remove& options, const runtime::Roots& roots) {

@@ -100,6 +100,10 @@ TEST(LogLineTest, BareOutputKeepsItsMissingNewline) {
   EXPECT_EQ(FormatLogLine(line, options, "web | "), "web | prompt\n");
   options.with_names = false;
   EXPECT_EQ(FormatLogLine(line, options, "web | "), "prompt");
+  line.text = "\"\xff";
+  EXPECT_EQ(FormatLogJson(line, "web"),
+            "{\"time\":\"1970-01-01T00:00:00.000000000Z\",\"container\":\"web\","
+            "\"stream\":\"stdout\",\"message\":\"\\\"\xef\xbf\xbd\",\"isPartial\":true}\n");
 }
 
 TEST(TerminalTest, ATableIsAsWideAsItsCells) {
