@@ -86,9 +86,11 @@ Result<Image> ImportImage(const StoreFiles& files, const std::string& path,
     return Error(Code::kInvalid,
                  "image name '" + *options.name + "': a name with a digest cannot be given away");
   }
-  std::unique_ptr<Intake> intake = TRY(Intake::Begin(
-      files,
-      {.parallel = Parallel(), .keeps_files = options.keeps_files, .progress = options.progress}));
+  std::unique_ptr<Intake> intake =
+      TRY(Intake::Begin(files, {.parallel = Parallel(),
+                                .keeps_files = options.keeps_files,
+                                .completes_files = options.completes_files,
+                                .progress = options.progress}));
   ImageFiles source = TRY(ImageFiles::Open(path, intake->staging()));
   SelectedImage image = TRY(SelectImage(source, name, options.platform.value_or(HostPlatform())));
   IntakeDocuments documents{image.id, image.config_text, "", ""};

@@ -223,6 +223,7 @@ Result<> Intake::AddLayer(size_t index) {
   bool is_present = slots_[index].is_done;
   if (!is_present && slots_[index].twin) is_present = TRY(UsePresent(index));
   if (is_present) {
+    if (options_.completes_files) TRY(FetchFile(index));
     Report(ImportProgress::Step::kPresent, index, layers_[index].size);
     return {};
   }
@@ -291,6 +292,25 @@ Result<> Intake::Unpack(size_t index) {
 Result<UniqueFd> Intake::OpenKept(size_t index) const {
   if (!options_.keeps_files) return UniqueFd();
   return sys::Open(staging_.get(), KeptName(index), O_WRONLY | O_CREAT | O_EXCL, 0600);
+}
+
+// The file of a layer that is unpacked already, when the store has not kept it.
+Result<> Intake::FetchFile(size_t index) {
+  const std::optional<Descriptor>& expected = layers_[index].expected;
+  if (!expected || files_.HasBlob(expected->digest)) return {};
+  std::unique_ptr<ByteSource> file = TRY(layers_[index].open());
+  UniqueFd kept = TRY(OpenKept(index));
+  KeepingSource keeping(file.get(), kept.get());
+  WatchedSource watched(&keeping, this, index);
+  HashingSource hashed(&watched, kMaxArchive);
+  TRY(Drain(&hashed));
+  Digest found = hashed.Finish();
+  if (found != expected->digest) {
+    return Error(Code::kInvalid, "its content has the digest " + found.ToString());
+  }
+  std::lock_guard lock(mutex_);
+  slots_[index].kept = found;
+  return {};
 }
 
 Result<> Intake::Check(size_t index, const LayerPass& pass) const {

@@ -35,7 +35,9 @@ struct IntakeLayer {
 struct IntakeOptions {
   size_t parallel = 1;      // layers at a time
   bool keeps_files = true;  // the layers' files as they came, for push and export
-  bool is_pulled = false;   // from a registry
+  // Those of present layers too, when they are not there.
+  bool completes_files = false;
+  bool is_pulled = false;  // from a registry
   std::function<void(const ImportProgress&)> progress;
 };
 
@@ -93,6 +95,7 @@ class Intake {
   void Fail(Error error);
   void Report(ImportProgress::Step step, size_t index, uint64_t done);
   Result<UniqueFd> OpenKept(size_t index) const;
+  Result<> FetchFile(size_t index);
   Result<> CommitLayers(const std::vector<ImageRecord>& records, ImageRecord* record);
   Result<ImageRecord> StoreRecord(const IntakeDocuments& documents);
 

@@ -37,6 +37,7 @@ inline constexpr Bytes kFreelyInflated = Bytes::MiB(256);   // of a layer, whate
 inline constexpr Bytes kMaxUnpackMemory = Bytes::MiB(512);  // zstd's window and a million names
 inline constexpr size_t kMaxUnpackAnswer = 16 << 10;
 inline constexpr size_t kMaxDamage = 20;  // lines of what is wrong with a layer
+inline constexpr Bytes kMaxStoreSettings = Bytes::MiB(1);
 inline constexpr Bytes kMaxFileList = Bytes::GiB(1);
 inline constexpr size_t kSourceChunk = 256 << 10;   // read, inflated and hashed at a time
 inline constexpr uint64_t kHashedInline = 1 << 20;  // of a stream, before a thread is worth it

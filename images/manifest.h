@@ -26,6 +26,7 @@ struct Descriptor {
 };
 
 struct Manifest {
+  std::string media_type;  // what it says of itself, or ""
   Descriptor config;
   std::vector<Descriptor> layers;  // base first
 };
@@ -50,6 +51,10 @@ Result<std::vector<DockerImage>> DecodeDockerImages(std::string_view text, std::
 
 // As an OCI manifest; the same manifest gives the same text.
 std::string EncodeManifest(const Manifest& manifest);
+std::string EncodeIndex(const std::vector<Descriptor>& descriptors);
+std::string EncodeDockerImages(const std::vector<DockerImage>& images);
+// What to call a manifest of an image: what it says, or what its configuration's type makes it.
+std::string ManifestTypeOf(const Manifest& manifest);
 
 inline constexpr char kOciManifestType[] = "application/vnd.oci.image.manifest.v1+json";
 inline constexpr char kOciConfigType[] = "application/vnd.oci.image.config.v1+json";

@@ -86,6 +86,8 @@ Result<> CheckKind(const JsonCursor& root, std::string_view expected_type,
 Result<Manifest> ReadManifest(const JsonCursor& root, std::string_view media_type) {
   TRY(CheckKind(root, media_type, {"manifests"}, IsManifestType));
   Manifest manifest;
+  std::optional<std::string> type = TRY(root.FindString("mediaType"));
+  manifest.media_type = type.value_or("");
   JsonCursor config = TRY(root.Get("config"));
   manifest.config = TRY(ReadDescriptor(config));
   if (!IsOneOf(manifest.config.media_type, {kOciConfigType, kDockerConfigType})) {
@@ -180,6 +182,36 @@ std::string EncodeManifest(const Manifest& manifest) {
                              {"config", DescribeContent(manifest.config)},
                              {"layers", std::move(layers)}};
   return EncodeJson(document);
+}
+
+std::string EncodeIndex(const std::vector<Descriptor>& descriptors) {
+  nlohmann::json manifests = nlohmann::json::array();
+  for (const Descriptor& descriptor : descriptors) {
+    nlohmann::json entry = DescribeContent(descriptor);
+    if (!descriptor.image_name.empty()) {
+      entry["annotations"]["io.containerd.image.name"] = descriptor.image_name;
+    }
+    if (!descriptor.ref_name.empty()) {
+      entry["annotations"]["org.opencontainers.image.ref.name"] = descriptor.ref_name;
+    }
+    manifests.push_back(std::move(entry));
+  }
+  return EncodeJson(
+      {{"schemaVersion", 2}, {"mediaType", kOciIndexType}, {"manifests", std::move(manifests)}});
+}
+
+std::string EncodeDockerImages(const std::vector<DockerImage>& images) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const DockerImage& image : images) {
+    list.push_back({{"Config", image.config}, {"RepoTags", image.names}, {"Layers", image.layers}});
+  }
+  return EncodeJson(list);
+}
+
+std::string ManifestTypeOf(const Manifest& manifest) {
+  if (!manifest.media_type.empty()) return manifest.media_type;
+  bool is_docker = manifest.config.media_type == kDockerConfigType;
+  return is_docker ? std::string(kDockerManifestType) : kOciManifestType;
 }
 
 }  // namespace skiff::images

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "images/export.h"
 #include "images/image_lookup.h"
 #include "images/import.h"
 #include "images/reference.h"
@@ -99,6 +100,16 @@ Result<> ImageStore::Remove(std::string_view text) {
   }
   // Whoever takes a layer from here on keeps it from this sweep; a later one removes it.
   return files_->SweepUnnamed(records);
+}
+
+Result<> ImageStore::Export(const std::vector<std::string>& images, const std::string& path,
+                            ExportFormat format) const {
+  return ExportImages(*files_, images, path, format);
+}
+
+Result<> ImageStore::Export(const std::vector<std::string>& images, int out,
+                            ExportFormat format) const {
+  return ExportImages(*files_, images, out, format);
 }
 
 Result<ImageHealth> ImageStore::Verify(std::string_view text) const {

@@ -66,6 +66,7 @@ struct ImportOptions {
   std::optional<std::string> name;
   std::optional<Platform> platform;  // default: this host's
   bool keeps_files = true;           // the layers' files as they came: push and export need them
+  bool completes_files = false;      // those of layers that are there already as well
   std::function<void(const ImportProgress&)> progress;  // one call at a time, from any thread
 };
 
@@ -110,6 +111,8 @@ struct PruneReport {
   uint64_t freed = 0;  // bytes
 };
 
+enum class ExportFormat { kOciArchive, kDockerArchive, kOciLayout };
+
 struct ImageDocuments {
   std::string manifest;  // JSON, byte for byte
   std::string config;
@@ -143,6 +146,13 @@ class ImageStore {
   Result<> Remove(std::string_view text);
   // One more name; it moves when another image has it.
   Result<Image> Tag(std::string_view text, std::string_view name);
+
+  // All of `images` as one file, or for an OCI layout a directory, that appears when it is
+  // complete; byte for byte what came in. An image that is asked for by an id gets no name.
+  Result<> Export(const std::vector<std::string>& images, const std::string& path,
+                  ExportFormat format) const;
+  // The same into a stream.
+  Result<> Export(const std::vector<std::string>& images, int out, ExportFormat format) const;
 
   // Reads everything the image consists of and compares it with what it should be.
   Result<ImageHealth> Verify(std::string_view text) const;

@@ -116,6 +116,7 @@ Result<Image> PullHere(ImageStore& store, const ImageReference& reference,
   std::unique_ptr<Intake> intake =
       TRY(Intake::Begin(files, {.parallel = options.settings.parallel_layers,
                                 .keeps_files = options.keeps_files,
+                                .completes_files = options.completes_files,
                                 .is_pulled = true,
                                 .progress = options.progress}));
   TRY(intake->AddLayers(LayersOf(found, config)));

@@ -18,7 +18,8 @@ struct PullOptions {
   std::optional<Platform> platform;  // default: this host's
   std::string auth_file;             // default: docker's own places
   Settings settings;
-  bool keeps_files = true;  // the layers' files as they came: push and export need them
+  bool keeps_files = true;       // the layers' files as they came: push and export need them
+  bool completes_files = false;  // those of layers that are there already as well
   std::function<void(const ImportProgress&)> progress;  // as ImportOptions::progress
 };
 

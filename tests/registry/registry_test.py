@@ -25,7 +25,7 @@ class PullTest(unittest.TestCase):
         self.registries = {}
         self.auth = self.folder / "auth.json"
 
-    def skiff(self, *arguments, text=None):
+    def skiff(self, *arguments, text=None, stdin=None):
         settings = self.folder / "registries.json"
         document = {"retryDelayMilliseconds": 1, "registries": self.registries}
         settings.write_text(json.dumps(document))
@@ -36,8 +36,9 @@ class PullTest(unittest.TestCase):
             "SKIFF_REGISTRIES": str(settings),
             "REGISTRY_AUTH_FILE": str(self.auth),
         }
+        given = {"input": text} if stdin is None else {"stdin": stdin}
         return subprocess.run(
-            [BIN / "skiff", *arguments], env=environment, input=text, capture_output=True, text=True
+            [BIN / "skiff", *arguments], env=environment, capture_output=True, text=True, **given
         )
 
     def faulty(self):
@@ -245,6 +246,69 @@ class PullTest(unittest.TestCase):
         missing = self.skiff("image", "pull", host + "/team/app:none")
         self.assertEqual(missing.returncode, 66, missing.stderr)
         self.assertIn("manifest unknown", missing.stderr)
+
+    def test_what_is_pushed_is_what_was_pulled(self):
+        registry, host = self.faulty(), self.serve(with_tls=True)
+        name = registry.host + "/plain:1"
+        self.assert_pulled(name)
+        destination = host + "/team/app:2"
+        self.registries[host] = {"certificateAuthority": str(self.folder / "certificate.pem")}
+        denied = self.skiff("image", "push", name, destination)
+        self.assertIn(f"authentication is required: skiff login {host}", denied.stderr)
+        self.assertEqual(self.skiff("login", "-u", "anna", host, text="secret\n").returncode, 0)
+        pushed = self.skiff("image", "push", name, destination)
+        self.assertEqual(pushed.returncode, 0, pushed.stderr)
+        self.assertIn("layer 2 of 2: pushed", pushed.stderr)
+        again = self.skiff("image", "push", "--quiet", name, destination)
+        digest_pushed = json.loads(self.skiff("image", "inspect", name).stdout)["manifestDigest"]
+        self.assertEqual(again.stdout.strip(), digest_pushed)
+        self.assertEqual(self.skiff("image", "remove", name).returncode, 0)
+        self.assert_pulled(host + "/team/app@" + digest_pushed)
+        # What other tools make of it.
+        certificates = self.folder / "certificates"
+        certificates.mkdir()
+        shutil.copy(self.folder / "certificate.pem", certificates / "ca.crt")
+        raw = subprocess.run(
+            ["skopeo", "inspect", "--raw", "--creds", "anna:secret", "--cert-dir", certificates]
+            + [f"docker://{destination}"],
+            check=True,
+            capture_output=True,
+        ).stdout
+        self.assertEqual(digest(raw), digest_pushed)
+
+    def test_a_push_without_the_files_needs_them_there(self):
+        registry, host = self.faulty(), self.serve(with_tls=False)
+        self.registries[host] = {"insecure": True}
+        name = registry.host + "/plain:1"
+        self.assert_pulled(name)
+        self.assertEqual(self.skiff("image", "prune", "--layer-files").returncode, 0)
+        refused = self.skiff("image", "push", name, host + "/app:1")
+        self.assertEqual(refused.returncode, 66)
+        self.assertIn("was not kept; skiff image pull --keep-layer-files fetches it", refused.stderr)
+        self.skiff("image", "pull", name)
+        self.assertNotEqual(self.skiff("image", "push", name, host + "/app:1").returncode, 0)
+        self.skiff("image", "pull", "--keep-layer-files", name)
+        self.assertEqual(self.skiff("image", "push", name, host + "/app:1").returncode, 0)
+
+    def test_an_archive_goes_through_a_pipe_and_other_tools_read_it(self):
+        registry = self.faulty()
+        name = registry.host + "/plain:1"
+        self.assert_pulled(name)
+        for kind in ("oci-archive", "docker-archive"):
+            archive = self.folder / "out.tar"
+            exported = self.skiff("image", "export", "--format", kind, "-o", str(archive), name)
+            self.assertEqual(exported.returncode, 0, exported.stderr)
+            inspected = subprocess.run(
+                ["skopeo", "inspect", "--config", "--raw", f"{kind}:{archive}"],
+                check=True,
+                capture_output=True,
+            ).stdout
+            self.assertEqual(digest(inspected), self.image.id)
+            self.assertEqual(self.skiff("image", "remove", name).returncode, 0)
+            with archive.open("rb") as pipe:
+                loaded = self.skiff("image", "load", stdin=pipe)
+            self.assertEqual(loaded.returncode, 0, loaded.stderr)
+            self.assertIn(self.image.id, loaded.stdout)
 
     def test_certificates_and_passwords_are_checked(self):
         host = self.serve(with_tls=True)

@@ -14,6 +14,8 @@ Result<int> Carry(const Logout& options, const runtime::Roots& roots);
 Result<int> Carry(const ImageList& options, const runtime::Roots& roots);
 Result<int> Carry(const ImageInspect& options, const runtime::Roots& roots);
 Result<int> Carry(const ImageRemove& options, const runtime::Roots& roots);
+Result<int> Carry(const ImagePush& options, const runtime::Roots& roots);
+Result<int> Carry(const ImageExport& options, const runtime::Roots& roots);
 Result<int> Carry(const ImageTag& options, const runtime::Roots& roots);
 Result<int> Carry(const ImageVerify& options, const runtime::Roots& roots);
 Result<int> Carry(const ImageDu& options, const runtime::Roots& roots);
@@ -36,6 +38,8 @@ constexpr const char* NameOf(const Logout&) { return "logout"; }
 constexpr const char* NameOf(const ImageList&) { return "image list"; }
 constexpr const char* NameOf(const ImageInspect&) { return "image inspect"; }
 constexpr const char* NameOf(const ImageRemove&) { return "image remove"; }
+constexpr const char* NameOf(const ImagePush&) { return "image push"; }
+constexpr const char* NameOf(const ImageExport&) { return "image export"; }
 constexpr const char* NameOf(const ImageTag&) { return "image tag"; }
 constexpr const char* NameOf(const ImageVerify&) { return "image verify"; }
 constexpr const char* NameOf(const ImageDu&) { return "image du"; }

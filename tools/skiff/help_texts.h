@@ -39,6 +39,24 @@ inline constexpr const char* kPullFooter =
     "  skiff image pull --tls-verify=false localhost:5000/app@sha256:...\n"
     "  skiff image pull --platform linux/arm64 --quiet alpine";
 
+inline constexpr const char* kPushFooter =
+    "Manifest, configuration and layers are sent byte for byte as they came, so that digests stay\n"
+    "what they are; what the registry has is not sent again. Settings and credentials: see pull.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff image push registry.local:5000/team/app:1\n"
+    "  skiff image push --tls-verify=false nginx localhost:5000/nginx:1";
+
+inline constexpr const char* kExportFooter =
+    "An OCI archive or layout holds the image byte for byte as it came; a docker-archive holds "
+    "its\n"
+    "layers uncompressed. Images asked for by name keep it, several may go into one file.\n"
+    "\n"
+    "Examples:\n"
+    "  skiff image export nginx -o nginx.tar\n"
+    "  skiff image export --format oci -o layout nginx redis\n"
+    "  skiff image save nginx | docker load";
+
 inline constexpr const char* kTagFooter = "Example:\n  skiff image tag nginx registry.local/web:1";
 
 inline constexpr const char* kVerifyFooter =

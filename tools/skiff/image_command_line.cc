@@ -29,6 +29,13 @@ struct Adder {
   }
 };
 
+void AddKeep(CLI::App* app, std::optional<bool>* keeps_files) {
+  app->add_flag_function(
+      "--keep-layer-files", [keeps_files](int64_t count) { *keeps_files = count > 0; },
+      "Also those of layers that are there already; =false: none. Push and export need them "
+      "(default: as /etc/skiff/images.json says)");
+}
+
 void AddRegistryCommands(CLI::App* program, CLI::App* image, const Adder& add, ImageCommands* all) {
   constexpr const char* kVerify = "=false: certificates are not verified, http is spoken as well";
   ImagePull* pull = &all->pull;
@@ -39,6 +46,14 @@ void AddRegistryCommands(CLI::App* program, CLI::App* image, const Adder& add, I
   app->add_option("--authfile", pull->auth_file, kAuthFile)->type_name("FILE");
   app->add_flag("--tls-verify", pull->is_verified, kVerify);
   app->add_flag("-q,--quiet", pull->is_quiet, "Print the id only");
+  AddKeep(app, &pull->keeps_files);
+  ImagePush* push = &all->push;
+  app = add(image, push, "push", "Send an image to a registry", kPushFooter);
+  app->add_option("IMAGE", push->image, "Name, id or digest")->required();
+  app->add_option("DESTINATION", push->destination, "NAME[:TAG] (default: the image's own)");
+  app->add_option("--authfile", push->auth_file, kAuthFile)->type_name("FILE");
+  app->add_flag("--tls-verify", push->is_verified, kVerify);
+  app->add_flag("-q,--quiet", push->is_quiet, "Print the digest only");
   Login* login = &all->login;
   app = add(program, login, "login", "Keep credentials of a registry", kLoginFooter);
   app->add_option("REGISTRY", login->registry, "HOST[:PORT]")->capture_default_str();
@@ -49,6 +64,26 @@ void AddRegistryCommands(CLI::App* program, CLI::App* image, const Adder& add, I
             "Example:\n  skiff logout registry.example.com");
   app->add_option("REGISTRY", all->logout.registry, "HOST[:PORT]")->capture_default_str();
   app->add_option("--authfile", all->logout.auth_file, kAuthFile)->type_name("FILE");
+}
+
+void AddArchiveCommands(CLI::App* image, const Adder& add, ImageCommands* all) {
+  CLI::App* app = add(image, &all->archive, "export", "Write images into a file", kExportFooter);
+  app->add_option("IMAGE", all->archive.images, "Names, ids or digests")->required();
+  app->add_option("-o,--output", all->archive.output, "Where to (default: standard output)")
+      ->type_name("PATH");
+  all->archive.format = "oci-archive";
+  app->add_option("--format", all->archive.format, "oci-archive, docker-archive or oci")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"oci-archive", "docker-archive", "oci"}));
+  app = add(image, &all->saved, "save", "As export --format docker-archive", kExportFooter);
+  app->add_option("IMAGE", all->saved.images, "Names, ids or digests")->required();
+  app->add_option("-o,--output", all->saved.output, "Where to (default: standard output)")
+      ->type_name("PATH");
+  all->saved.format = "docker-archive";
+  app = add(image, &all->loaded, "load", "As import, from standard input unless -i says otherwise",
+            kImportFooter);
+  app->add_option("-i,--input", all->loaded.path, "Archive or OCI layout")->type_name("PATH");
+  AddKeep(app, &all->loaded.keeps_files);
 }
 
 Result<int64_t> ParseUntil(const std::string& text) { return ParseSince(text, WallNanoseconds()); }
@@ -120,8 +155,8 @@ void AddUpkeepCommands(CLI::App* image, const Adder& add, ImageCommands* all) {
 
 void AddImageCommands(CLI::App* program, ImageCommands* all, std::optional<Command>* chosen) {
   const Adder add{chosen};
-  CLI::App* image =
-      program->add_subcommand("image", "Pull, import, list, look after and remove images");
+  CLI::App* image = program->add_subcommand(
+      "image", "Pull, push, import, export, list, look after and remove images");
   image->require_subcommand(1)->fallthrough();
   AddRegistryCommands(program, image, add, all);
   AddUpkeepCommands(image, add, all);
@@ -131,6 +166,8 @@ void AddImageCommands(CLI::App* program, ImageCommands* all, std::optional<Comma
   import->add_option("--name", all->import.name, "What to call it: NAME[:TAG]");
   import->add_option("--platform", all->import.platform,
                      "Which image of several: OS/ARCH[/VARIANT] (default: this host's)");
+  AddKeep(import, &all->import.keeps_files);
+  AddArchiveCommands(image, add, all);
   CLI::App* list =
       add(image, &all->list, "list", "List images", "Example:\n  skiff image list --json");
   list->alias("ls");

@@ -22,6 +22,10 @@ struct ImageCommands {
   ImageVerify verify;
   ImageDu du;
   ImagePrune prune;
+  ImagePush push;
+  ImageExport archive;
+  ImageExport saved;
+  ImageImport loaded;
   Login login;
   Logout logout;
 };

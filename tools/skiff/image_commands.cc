@@ -1,10 +1,14 @@
 // skiff image ...
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "images/store.h"
 #include "isolation/base/clock.h"
+#include "isolation/sys/file.h"
+#include "isolation/sys/inode.h"
 #include "tools/skiff/commands.h"
 #include "tools/skiff/image_names.h"
+#include "tools/skiff/image_pull.h"
 #include "tools/skiff/images_json.h"
 #include "tools/skiff/terminal.h"
 
@@ -21,6 +25,27 @@ void ShowProgress(const images::ImportProgress& progress) {
              FormatSize(progress.total));
 }
 
+// Standard input as a file that can be sought in.
+Result<UniqueFd> SpoolInput(const std::string& directory) {
+  if (IsTerminal(STDIN_FILENO)) {
+    return Error(Code::kInvalid, "standard input is a terminal: name a file with -i");
+  }
+  UniqueFd file = TRY(sys::OpenUnnamed(AT_FDCWD, directory));
+  std::string buffer(1 << 20, '\0');
+  for (;;) {
+    size_t size = TRY(sys::Read(STDIN_FILENO, buffer.data(), buffer.size()));
+    if (size == 0) return file;
+    TRY(sys::WriteAll(file.get(), std::string_view(buffer).substr(0, size), "standard input"));
+  }
+}
+
+Result<images::ExportFormat> FormatOf(const std::string& text) {
+  if (text == "oci-archive") return images::ExportFormat::kOciArchive;
+  if (text == "docker-archive") return images::ExportFormat::kDockerArchive;
+  if (text == "oci") return images::ExportFormat::kOciLayout;
+  return Error(Code::kInvalid, "format '" + text + "': no such format");
+}
+
 }  // namespace
 
 Result<int> Carry(const ImageImport& options, const runtime::Roots& roots) {
@@ -29,11 +54,33 @@ Result<int> Carry(const ImageImport& options, const runtime::Roots& roots) {
   if (options.platform) import.platform = TRY(images::Platform::Parse(*options.platform));
   bool is_shown = IsTerminal(STDERR_FILENO);
   if (is_shown) import.progress = ShowProgress;
+  import.keeps_files = TRY(KeepsLayerFiles(options.keeps_files));
+  import.completes_files = options.keeps_files.value_or(false);
   images::ImageStore store = TRY(images::ImageStore::Open(roots.data));
-  Result<images::Image> image = store.Import(options.path, import);
+  std::string path = options.path;
+  UniqueFd spooled;
+  if (path.empty()) {
+    spooled = TRY(SpoolInput(roots.data));
+    path = "/proc/self/fd/" + std::to_string(spooled.get());
+  }
+  Result<images::Image> image = store.Import(path, import);
   if (is_shown) PrintError("\r\033[K");
   if (!image.ok()) return std::move(image).error();
   Print(NamesOf(image.value()) + " " + image.value().id.ToString() + "\n");
+  return 0;
+}
+
+Result<int> Carry(const ImageExport& options, const runtime::Roots& roots) {
+  images::ExportFormat format = TRY(FormatOf(options.format));
+  images::ImageStore store = TRY(images::ImageStore::Open(roots.data));
+  if (!options.output.empty()) {
+    TRY(store.Export(options.images, options.output, format));
+    return 0;
+  }
+  if (IsTerminal(STDOUT_FILENO)) {
+    return Error(Code::kInvalid, "standard output is a terminal: name a file with -o");
+  }
+  TRY(store.Export(options.images, STDOUT_FILENO, format));
   return 0;
 }
 

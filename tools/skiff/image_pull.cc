@@ -7,63 +7,14 @@
 
 #include "images/reference.h"
 #include "images/registry/pull.h"
+#include "images/settings.h"
+#include "tools/skiff/layer_progress.h"
 #include "tools/skiff/terminal.h"
 
 namespace skiff::tools {
 namespace {
 
 namespace registry = images::registry;
-
-// One line a layer: at a terminal lines that are written over, otherwise one when it is done.
-class PullProgress {
- public:
-  explicit PullProgress(bool is_terminal) : is_terminal_(is_terminal) {}
-
-  void Show(const images::ImportProgress& progress) {
-    std::string line = Line(progress);
-    bool is_percent = progress.step == images::ImportProgress::Step::kUnpacking;
-    if (lines_.empty()) lines_.resize(progress.layers);
-    std::string& known = lines_[progress.layer - 1];
-    if (line == known || (is_percent && !is_terminal_)) return;
-    known = line;
-    if (!is_terminal_) return PrintError(line + "\n");
-    // Over what was drawn before.
-    std::string screen;
-    if (is_drawn_) screen = "\033[" + std::to_string(lines_.size()) + "A";
-    for (const std::string& text : lines_) screen += "\r\033[K" + text + "\n";
-    is_drawn_ = true;
-    PrintError(screen);
-  }
-
- private:
-  static std::string Line(const images::ImportProgress& progress) {
-    using Step = images::ImportProgress::Step;
-    std::string line =
-        "layer " + std::to_string(progress.layer) + " of " + std::to_string(progress.layers) + ": ";
-    uint64_t percent = progress.total == 0 ? 100 : progress.done * 100 / progress.total;
-    switch (progress.step) {
-      case Step::kWaiting:
-        return line + "waiting for another pull";
-      case Step::kPresent:
-        return line + "present";
-      case Step::kUnpacking:
-        return line + Bar(percent) + " " + std::to_string(percent) + " % of " +
-               FormatSize(progress.total);
-      case Step::kUnpacked:
-        return line + "pulled, " + FormatSize(progress.total);
-    }
-    return line;
-  }
-  static std::string Bar(uint64_t percent) {
-    constexpr size_t kWidth = 25;
-    size_t filled = static_cast<size_t>(percent) * kWidth / 100;
-    return "[" + std::string(filled, '=') + std::string(kWidth - filled, ' ') + "]";
-  }
-
-  const bool is_terminal_;
-  bool is_drawn_ = false;
-  std::vector<std::string> lines_;
-};
 
 // An id names content, not a place to fetch it from.
 bool HasPlace(const std::string& image) { return !image.starts_with("sha256:"); }
@@ -86,6 +37,12 @@ Result<bool> IsWanted(const images::ImageStore& store, const std::string& image,
 
 }  // namespace
 
+Result<bool> KeepsLayerFiles(const std::optional<bool>& flag) {
+  if (flag) return *flag;
+  images::StoreSettings settings = TRY(images::LoadStoreSettings());
+  return settings.keeps_layer_files;
+}
+
 Result<registry::Settings> RegistrySettings(const std::string& host, bool is_verified) {
   registry::Settings settings = TRY(registry::LoadSettings());
   if (!is_verified) settings.registries[host].is_insecure = true;
@@ -97,8 +54,10 @@ Result<images::Image> PullImage(images::ImageStore& store, const ImagePull& opti
   registry::PullOptions pull;
   if (options.platform) pull.platform = TRY(images::Platform::Parse(*options.platform));
   pull.auth_file = options.auth_file;
+  pull.keeps_files = TRY(KeepsLayerFiles(options.keeps_files));
+  pull.completes_files = options.keeps_files.value_or(false);
   pull.settings = TRY(RegistrySettings(reference.domain(), options.is_verified));
-  PullProgress progress(IsTerminal(STDERR_FILENO));
+  LayerProgress progress("pulled", IsTerminal(STDERR_FILENO));
   if (!options.is_quiet) {
     pull.progress = [&](const images::ImportProgress& step) { progress.Show(step); };
   }

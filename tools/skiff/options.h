@@ -22,6 +22,7 @@ struct ImageImport {
   std::string path;
   std::optional<std::string> name;
   std::optional<std::string> platform;
+  std::optional<bool> keeps_files;  // default: as the host's settings say
 };
 struct ImagePull {
   std::string image;
@@ -29,6 +30,19 @@ struct ImagePull {
   std::string auth_file;  // "": docker's own places
   bool is_verified = true;
   bool is_quiet = false;
+  std::optional<bool> keeps_files;
+};
+struct ImagePush {
+  std::string image;
+  std::string destination;  // "": the image's own name
+  std::string auth_file;
+  bool is_verified = true;
+  bool is_quiet = false;
+};
+struct ImageExport {
+  std::vector<std::string> images;
+  std::string output;  // "": standard output
+  std::string format;  // "oci-archive", "docker-archive", "oci"
 };
 struct Login {
   std::string registry = "docker.io";
@@ -149,9 +163,10 @@ struct Doctor {
   bool is_json = false;
 };
 
-using Command = std::variant<ImageImport, ImageList, ImageInspect, ImageRemove, Run, Ps, Logs, Stop,
-                             Remove, Inspect, Doctor, Events, Explain, TraceSyscalls, ImagePull,
-                             Login, Logout, ImageTag, ImageVerify, ImageDu, ImagePrune>;
+using Command =
+    std::variant<ImageImport, ImageList, ImageInspect, ImageRemove, Run, Ps, Logs, Stop, Remove,
+                 Inspect, Doctor, Events, Explain, TraceSyscalls, ImagePull, Login, Logout,
+                 ImageTag, ImageVerify, ImageDu, ImagePrune, ImagePush, ImageExport>;
 
 struct CommandLine {
   runtime::Roots roots;

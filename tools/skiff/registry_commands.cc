@@ -1,4 +1,4 @@
-// skiff image pull, skiff login, skiff logout
+// skiff image pull, image push, skiff login, skiff logout
 #include <fcntl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -7,6 +7,7 @@
 
 #include "images/reference.h"
 #include "images/registry/credentials.h"
+#include "images/registry/push.h"
 #include "images/registry/repository.h"
 #include "images/store.h"
 #include "isolation/base/scope_exit.h"
@@ -14,6 +15,7 @@
 #include "isolation/sys/file.h"
 #include "tools/skiff/commands.h"
 #include "tools/skiff/image_pull.h"
+#include "tools/skiff/layer_progress.h"
 #include "tools/skiff/terminal.h"
 
 namespace skiff::tools {
@@ -60,6 +62,22 @@ Result<int> Carry(const ImagePull& options, const runtime::Roots& roots) {
   images::Image image = TRY(PullImage(store, options));
   images::ImageReference reference = TRY(images::ImageReference::Parse(options.image));
   Print((options.is_quiet ? "" : reference.Familiar() + " ") + image.id.ToString() + "\n");
+  return 0;
+}
+
+Result<int> Carry(const ImagePush& options, const runtime::Roots& roots) {
+  images::ImageStore store = TRY(images::ImageStore::Open(roots.data));
+  const std::string& name = options.destination.empty() ? options.image : options.destination;
+  images::ImageReference to = TRY(images::ImageReference::Parse(name));
+  registry::PushOptions push;
+  push.auth_file = options.auth_file;
+  push.settings = TRY(RegistrySettings(to.domain(), options.is_verified));
+  LayerProgress progress("pushed", IsTerminal(STDERR_FILENO));
+  if (!options.is_quiet) {
+    push.progress = [&](const images::ImportProgress& step) { progress.Show(step); };
+  }
+  images::Digest digest = TRY(registry::Push(store, options.image, to, push));
+  Print((options.is_quiet ? "" : to.Familiar() + " ") + digest.ToString() + "\n");
   return 0;
 }
 

@@ -218,5 +218,22 @@ TEST(CommandLineTest, ImagesAreLookedAfter) {
   EXPECT_THAT(UsageError({"image", "prune", "--until", "soon"}), HasSubstr("duration"));
 }
 
+TEST(CommandLineTest, ImagesComeAndGo) {
+  ImagePush push =
+      Parsed<ImagePush>({"image", "push", "--tls-verify=false", "web", "r.local/web:1"});
+  EXPECT_FALSE(push.is_verified);
+  EXPECT_EQ(push.destination, "r.local/web:1");
+  ImageExport archive = Parsed<ImageExport>({"image", "export", "a", "b", "-o", "x.tar"});
+  EXPECT_THAT(archive.images, ElementsAre("a", "b"));
+  EXPECT_EQ(archive.format, "oci-archive");
+  EXPECT_EQ(Parsed<ImageExport>({"image", "save", "a"}).format, "docker-archive");
+  EXPECT_THAT(UsageError({"image", "export", "a", "--format", "zip"}), HasSubstr("zip"));
+  EXPECT_EQ(Parsed<ImageImport>({"image", "load", "-i", "x.tar"}).path, "x.tar");
+  EXPECT_EQ(Parsed<ImagePull>({"image", "pull", "a"}).keeps_files, std::nullopt);
+  EXPECT_EQ(Parsed<ImagePull>({"image", "pull", "--keep-layer-files=false", "a"}).keeps_files,
+            false);
+  EXPECT_EQ(Parsed<ImagePull>({"image", "pull", "--keep-layer-files", "a"}).keeps_files, true);
+}
+
 }  // namespace
 }  // namespace skiff::tools
