@@ -47,6 +47,7 @@ struct Image {
   std::vector<LayerInfo> layers;
   int64_t imported = 0;     // nanoseconds of the wall clock
   uint64_t size = 0;        // of all layers, shared or not
+  bool is_pulled = false;   // from a registry
   bool is_damaged = false;  // its configuration cannot be read
 };
 

@@ -345,6 +345,7 @@ Image StoreFiles::DescribeStored(const ImageRecord& record) const {
   image.manifest_digest = record.manifest;
   image.names = record.names;
   image.imported = record.imported;
+  image.is_pulled = record.is_pulled;
   std::vector<LayerRecord> layers = Distinct(record.layers);
   for (const LayerRecord& layer : layers) {
     image.layers.push_back({layer.diff_id, LayerPath(layer.directory), layer.size});

@@ -211,6 +211,14 @@ Result<int64_t> FilesystemType(int fd) {
   return static_cast<int64_t>(info.f_type);
 }
 
+Result<uint64_t> FilesystemUsedPercent(int fd) {
+  struct statfs info {};
+  TRY(CallVoid("fstatfs", "", [&] { return fstatfs(fd, &info); }));
+  uint64_t used = info.f_blocks - info.f_bfree;
+  uint64_t all = used + info.f_bavail;
+  return all == 0 ? 0 : (used * 100 + all - 1) / all;
+}
+
 Result<> Sync(int fd) {
   return CallVoid("fsync", "", [&] { return fsync(fd); });
 }

@@ -60,8 +60,10 @@ Result<> Chmod(int dirfd, const std::string& path, mode_t mode);
 Result<struct stat> Stat(int dirfd, const std::string& path);  // does not follow a symlink
 Result<struct stat> StatFd(int fd);
 Result<int64_t> FilesystemType(int fd);  // f_type of fstatfs(2)
-Result<> Sync(int fd);                   // fsync
-Result<> SyncFilesystem(int fd);         // syncfs
+// Of the space that is there for others than root, rounded up, as df shows it.
+Result<uint64_t> FilesystemUsedPercent(int fd);
+Result<> Sync(int fd);            // fsync
+Result<> SyncFilesystem(int fd);  // syncfs
 Result<> Truncate(int fd, int64_t size);
 // A file in memory that holds `text`, to be read from its beginning (memfd_create(2)).
 Result<UniqueFd> MakeMemoryFile(std::string_view text);

@@ -28,10 +28,10 @@ def layer(name, content):
 class Image:
     """Two layers, gzip and plain; the first is long enough to break off in."""
 
-    def __init__(self):
+    def __init__(self, top="top"):
         noise = b"".join(hashlib.sha256(str(i).encode()).digest() for i in range(20000))
-        tars = [layer("base", noise), layer("top", b"top")]
-        self.files = {"base": noise, "top": b"top"}
+        tars = [layer("base", noise), layer("top", top.encode())]
+        self.files = {"base": noise, "top": top.encode()}
         blobs = [gzip.compress(tars[0]), tars[1]]
         config = json.dumps(
             {

@@ -34,12 +34,19 @@ class PullTest(unittest.TestCase):
             "SKIFF_DATA_ROOT": str(self.folder / "data"),
             "SKIFF_RUN_ROOT": str(self.folder / "run"),
             "SKIFF_REGISTRIES": str(settings),
+            "SKIFF_IMAGES": str(self.stored()),
             "REGISTRY_AUTH_FILE": str(self.auth),
         }
         given = {"input": text} if stdin is None else {"stdin": stdin}
         return subprocess.run(
             [BIN / "skiff", *arguments], env=environment, capture_output=True, text=True, **given
         )
+
+    def stored(self):
+        path = self.folder / "images.json"
+        if not path.exists():
+            path.write_text("{}")
+        return path
 
     def faulty(self):
         registry = Registry(self.image)
@@ -135,6 +142,27 @@ class PullTest(unittest.TestCase):
         self.skiff(*command)
         manifests = [p for p, _ in registry.requests if "/manifests/" in p]
         self.assertEqual(len(manifests), times, manifests)
+
+    def collect(self, **rules):
+        rules = {"leastUnusedMinutes": 0, "diskPercent": 0, **rules}
+        settings = self.folder / "images.json"
+        settings.write_text(json.dumps({"collect": rules}))
+        pruned = self.skiff("image", "prune", "--by-rules")
+        self.assertEqual(pruned.returncode, 0, pruned.stderr)
+        return [line.split()[1] for line in pruned.stdout.splitlines() if "removed" in line]
+
+    def test_pulled_images_are_collected_by_count_and_disk(self):
+        registry, other = self.faulty(), self.faulty()
+        other.image = Image("other")
+        first, second = registry.host + "/plain:1", other.host + "/plain:1"
+        for name in (first, second):
+            self.assertEqual(self.skiff("image", "pull", name).returncode, 0)
+        self.assertEqual(self.collect(), [])
+        self.assertEqual(self.collect(images=2), [])
+        self.assertEqual(self.collect(images=1), [first])
+        self.assertEqual(self.collect(images=1), [])
+        self.assertEqual(self.collect(diskPercent=100, diskGoalPercent=0), [])
+        self.assertEqual(self.collect(diskPercent=1, diskGoalPercent=0), [second])
 
     def layers_of(self, name):
         inspected = json.loads(self.skiff("image", "inspect", name).stdout)
@@ -284,7 +312,7 @@ class PullTest(unittest.TestCase):
         self.assertEqual(self.skiff("image", "prune", "--layer-files").returncode, 0)
         refused = self.skiff("image", "push", name, host + "/app:1")
         self.assertEqual(refused.returncode, 66)
-        self.assertIn("was not kept; skiff image pull --keep-layer-files fetches it", refused.stderr)
+        self.assertIn("was not kept; skiff image pull --keep-layer-files", refused.stderr)
         self.skiff("image", "pull", name)
         self.assertNotEqual(self.skiff("image", "push", name, host + "/app:1").returncode, 0)
         self.skiff("image", "pull", "--keep-layer-files", name)

@@ -147,6 +147,8 @@ void AddUpkeepCommands(CLI::App* image, const Adder& add, ImageCommands* all) {
             "label=NAME[=VALUE]|until=DURATION",
             [prune](const std::string& text) { return ParseFilter(text, prune); });
   app->add_flag("--dry-run", prune->is_dry, "Only say what would go");
+  app->add_flag("--by-rules", prune->goes_by_rules,
+                "Instead: as skiffd does by itself, by /etc/skiff/images.json");
   app->add_flag("--layer-files", prune->drops_files,
                 "Instead: the layers' files as they came; push and export need them");
 }

@@ -1,5 +1,7 @@
 // skiff image tag, verify, du, prune
+#include "images/collect.h"
 #include "images/registry/repair.h"
+#include "images/settings.h"
 #include "images/store.h"
 #include "isolation/base/clock.h"
 #include "tools/skiff/commands.h"
@@ -42,6 +44,11 @@ Result<bool> VerifyOne(images::ImageStore* store, const std::string& image,
   }
   if (!options.is_repairing) return false;
   return Repair(store, health, options);
+}
+
+Result<images::PruneReport> PruneByRules(images::ImageStore& store) {
+  images::StoreSettings settings = TRY(images::LoadStoreSettings());
+  return images::Collect(store, settings.collect, WallNanoseconds());
 }
 
 }  // namespace
@@ -90,6 +97,10 @@ Result<int> Carry(const ImageDu& options, const runtime::Roots& roots) {
 
 Result<int> Carry(const ImagePrune& options, const runtime::Roots& roots) {
   images::ImageStore store = TRY(images::ImageStore::Open(roots.data));
+  bool has_choice = options.is_all || options.until || !options.labels.empty() || options.is_dry;
+  if (options.drops_files + options.goes_by_rules + has_choice > 1) {
+    return Error(Code::kInvalid, "--layer-files and --by-rules go with no other flag");
+  }
   if (options.drops_files) {
     uint64_t freed = TRY(store.DropKeptFiles());
     Print("freed " + FormatSize(freed) + "\n");
@@ -100,7 +111,9 @@ Result<int> Carry(const ImagePrune& options, const runtime::Roots& roots) {
   prune.unused_since = options.until.value_or(INT64_MAX);
   prune.labels = options.labels;
   prune.is_dry = options.is_dry;
-  images::PruneReport report = TRY(store.Prune(prune));
+  Result<images::PruneReport> pruned =
+      options.goes_by_rules ? PruneByRules(store) : store.Prune(prune);
+  images::PruneReport report = TRY(std::move(pruned));
   for (const images::ImageUsage& image : report.removed) {
     Print((options.is_dry ? "would remove " : "removed ") + NamesOf(image.image) + " " +
           image.image.id.ToString() + "\n");

@@ -81,6 +81,7 @@ struct ImagePrune {
   bool is_all = false;
   bool is_dry = false;
   bool drops_files = false;
+  bool goes_by_rules = false;
   std::optional<int64_t> until;  // wall nanoseconds
   std::vector<std::pair<std::string, std::string>> labels;
 };

@@ -5,10 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <new>
 #include <thread>
 
+#include "images/collect.h"
+#include "images/settings.h"
+#include "images/store.h"
 #include "isolation/base/clock.h"
 #include "isolation/base/log.h"
 #include "isolation/sys/file.h"
@@ -155,13 +159,33 @@ Result<> Daemon::Reset() {
   return {};
 }
 
+// The rules are read each time: a change needs no new daemon.
+Result<> Daemon::CollectImages() {
+  images::StoreSettings settings = TRY(images::LoadStoreSettings());
+  upkeep_interval_ =
+      std::min<std::chrono::milliseconds>(kRetentionInterval, settings.collect.interval);
+  int64_t now = MonotonicNanoseconds();
+  bool is_due = collected_ == 0 ||
+                now - collected_ >= std::chrono::nanoseconds(settings.collect.interval).count();
+  if (!settings.collect.is_enabled || !is_due) return {};
+  collected_ = now;
+  images::ImageStore store = TRY(images::ImageStore::Open(options_.roots.data));
+  images::PruneReport report = TRY(images::Collect(store, settings.collect, WallNanoseconds()));
+  for (const images::ImageUsage& image : report.removed) {
+    std::string name = image.image.names.empty() ? "" : image.image.names[0] + " ";
+    Log(LogLevel::kInfo, "image " + name + image.image.id.ToString() + ": collected");
+  }
+  return {};
+}
+
 // Retention needs no thread of its own: it only touches the store and files.
 Result<> Daemon::WaitForSignal() {
   for (;;) {
     LogFailure(logs_->ApplyRetention().Context("log retention"));
     LogFailure(
         registry_->RemoveDeletedDefinitions(WallNanoseconds()).Context("deleted task definitions"));
-    bool is_told = TRY(sys::PollReadable(signals_.get(), kRetentionInterval));
+    LogFailure(CollectImages());
+    bool is_told = TRY(sys::PollReadable(signals_.get(), upkeep_interval_));
     if (is_told) return {};
   }
 }

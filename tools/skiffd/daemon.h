@@ -2,6 +2,7 @@
 // thread waits for a signal. Ending it ends no task.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 #include "runtime/api/router.h"
 #include "runtime/store/store.h"
 #include "tools/skiffd/event_feed.h"
+#include "tools/skiffd/limits.h"
 #include "tools/skiffd/options.h"
 
 namespace skiff::tools {
@@ -40,11 +42,14 @@ class Daemon {
   Result<> Listen(std::vector<UniqueFd> inherited);
   Result<> MakeRouter();
   Result<> Reset();
+  Result<> CollectImages();
   Result<> WaitForSignal();
 
   DaemonOptions options_;
   UniqueFd lock_;
   UniqueFd signals_;
+  std::chrono::milliseconds upkeep_interval_ = kRetentionInterval;
+  int64_t collected_ = 0;  // monotonic nanoseconds of the last look; 0: none yet
   std::unique_ptr<runtime::Store> store_;
   std::unique_ptr<runtime::Agent> agent_;
   std::unique_ptr<runtime::api::TaskOperations> tasks_;

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 
+#include "images/collect.h"
 #include "images/registry/repair.h"
 #include "images/store.h"
 #include "isolation/base/clock.h"
@@ -329,6 +330,23 @@ TEST_F(UpkeepTest, DroppedFilesAreGoneAndLayersStay) {
   EXPECT_EQ(store_->DropKeptFiles().value(), kept);
   EXPECT_THAT(Names("blobs/sha256"), SizeIs(2));
   EXPECT_THAT(Health().damage, IsEmpty());
+}
+
+TEST_F(UpkeepTest, CollectionGoesByItsRulesAndKeepsWhatNoRegistryHas) {
+  Import(OrdinaryImage("kept:1", "kept"));
+  Image nameless = Import(OrdinaryImage("nginx:1", "a"));
+  Import(OrdinaryImage("nginx:1", "b"));
+  int64_t later = WallNanoseconds() + std::chrono::nanoseconds(std::chrono::hours(10'000)).count();
+  CollectRules rules;
+  rules.disk_percent = 1;  // of any disk more is used
+  rules.disk_goal_percent = 0;
+  rules.unused = std::chrono::hours(1);
+  rules.images = 1;
+  // All is too young.
+  EXPECT_THAT(Collect(*store_, rules, WallNanoseconds()).value().removed, IsEmpty());
+  PruneReport report = Collect(*store_, rules, later).value();
+  ASSERT_THAT(report.removed, SizeIs(1));
+  EXPECT_EQ(report.removed[0].image.id, nameless.id);
 }
 
 }  // namespace
