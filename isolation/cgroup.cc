@@ -55,6 +55,14 @@ Result<> MakeGroup(const std::string& directory) {
   return made;
 }
 
+Result<> MakeGroups(const std::string& mount, const std::string& path) {
+  // Mostly all but the last are there.
+  Result<> at_once = MakeGroup(mount + "/" + path);
+  if (at_once.ok() || at_once.error().sys_errno() != ENOENT) return at_once;
+  for (const std::string& prefix : Prefixes(path)) TRY(MakeGroup(mount + "/" + prefix));
+  return {};
+}
+
 // A group whose last process has just gone can be busy for a moment: its css is released by RCU.
 // The kernel offers no event for that, so the attempt is repeated after waiting on the group's own
 // events file.
@@ -70,18 +78,16 @@ Result<> RemoveGroup(const std::string& directory) {
 }
 
 Result<> RemoveGroupTree(const std::string& directory) {
-  // Almost always there is nothing below; reading some thirty interface files' names costs more.
+  // Mostly there is nothing below; reading some thirty interface files' names costs more.
   Result<> at_once = sys::RemoveDirectory(AT_FDCWD, directory);
   if (at_once.ok() || at_once.error().sys_errno() == ENOENT) return {};
-  Result<std::vector<std::string>> names = sys::ListDirectory(AT_FDCWD, directory);
+  Result<std::vector<std::string>> names = sys::ListSubdirectories(AT_FDCWD, directory);
   if (!names.ok()) {
     if (names.error().code() == Code::kNotFound) return {};
     return std::move(names).error();
   }
   Result<> first;
   for (const std::string& name : names.value()) {
-    Result<struct stat> info = sys::Stat(AT_FDCWD, directory + "/" + name);
-    if (!info.ok() || !S_ISDIR(info.value().st_mode)) continue;
     Result<> removed = RemoveGroupTree(directory + "/" + name);
     if (first.ok()) first = std::move(removed);
   }
@@ -235,6 +241,7 @@ std::vector<std::string> CgroupHost::Directories(const std::string& path) const 
 }
 
 Result<> CgroupHost::MakeUnified(const std::string& path) const {
+  if (unified_controllers_.empty()) return MakeGroups(unified_mount_, path);
   std::string parent = unified_mount_;
   std::string wanted;
   for (Controller controller : unified_controllers_)
@@ -278,9 +285,7 @@ Result<> CgroupHost::EnableFor(const std::string& path, const CgroupLimits& limi
 
 Result<> CgroupHost::MakeEverywhere(const std::string& path) const {
   TRY(MakeUnified(path));
-  for (const Legacy& legacy : legacy_) {
-    for (const std::string& prefix : Prefixes(path)) TRY(MakeGroup(legacy.mount + "/" + prefix));
-  }
+  for (const Legacy& legacy : legacy_) TRY(MakeGroups(legacy.mount, path));
   return {};
 }
 

@@ -242,7 +242,10 @@ bool Exists(int dirfd, const std::string& path) {
   return faccessat(dirfd, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-Result<std::vector<std::string>> ListDirectory(int dirfd, const std::string& path) {
+namespace {
+
+template <typename Keep>
+Result<std::vector<std::string>> ListEntries(int dirfd, const std::string& path, Keep keep) {
   UniqueFd fd = TRY(OpenDirectory(dirfd, path));
   std::unique_ptr<DIR, CloseDirectory> directory(fdopendir(fd.get()));
   if (!directory) return Error::FromErrno(errno, "list " + path);
@@ -251,12 +254,22 @@ Result<std::vector<std::string>> ListDirectory(int dirfd, const std::string& pat
   errno = 0;
   while (const dirent* entry = readdir(directory.get())) {
     std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
+    if (name != "." && name != ".." && keep(*entry)) names.emplace_back(name);
     errno = 0;
   }
   if (errno != 0) return Error::FromErrno(errno, "list " + path);
   std::sort(names.begin(), names.end());
   return names;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> ListDirectory(int dirfd, const std::string& path) {
+  return ListEntries(dirfd, path, [](const dirent&) { return true; });
+}
+
+Result<std::vector<std::string>> ListSubdirectories(int dirfd, const std::string& path) {
+  return ListEntries(dirfd, path, [](const dirent& entry) { return entry.d_type == DT_DIR; });
 }
 
 namespace {

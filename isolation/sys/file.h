@@ -71,6 +71,9 @@ bool Exists(int dirfd, const std::string& path);
 
 // Names in a directory without "." and "..", sorted.
 Result<std::vector<std::string>> ListDirectory(int dirfd, const std::string& path);
+// The same of directories alone, without a look at each: on file systems that tell types when they
+// are listed, as the kernel's own do.
+Result<std::vector<std::string>> ListSubdirectories(int dirfd, const std::string& path);
 // rm -r beneath dirfd, never following a symlink, never crossing into another mount; absent is
 // fine.
 Result<> RemoveTree(int dirfd, const std::string& path);
