@@ -337,6 +337,8 @@ Error DescribeFailure(const ContainerSpec& spec, const PreparedLaunch& prepared,
   }
   std::string what(LaunchStepName(step));
   if (!object.empty()) what += " " + object;
+  if (step == LaunchStep::kMounts && error_number == ELOOP)
+    what += ": the image has a link in its place";
   return Error::FromErrno(error_number, what);
 }
 

@@ -6,8 +6,8 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/keyctl.h>
-#include <linux/magic.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
@@ -18,12 +18,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "isolation/launch_mount.h"
+#include "isolation/launch_protect.h"
 #include "isolation/launch_root.h"
 #include "isolation/launch_terminal.h"
 
@@ -69,9 +69,7 @@ class Child {
   bool IsProgramThere() const;
   void AwaitStart();
 
-  bool MountOne(const ChildMount& mount) const;
-  bool MakeReadonly(const char* path) const;
-  bool Mask(const char* path);
+  bool MountOne(const ChildMount& mount);
   bool RaiseAmbient() const;
   bool DropBounding() const;
   bool DieWithParent() const;
@@ -79,9 +77,9 @@ class Child {
   const ChildPlan& plan_;
   LaunchReport& report_;
   LaunchRoot root_;
-  int console_ = -1;          // its side of the terminal
-  int connection_ = -1;       // of whoever opened the gate
-  int empty_directory_ = -1;  // an attached read-only tmpfs, cloned over masked directories
+  LaunchProtection protection_{root_};
+  int console_ = -1;     // its side of the terminal
+  int connection_ = -1;  // of whoever opened the gate
 };
 
 int64_t Now() {
@@ -125,9 +123,18 @@ void Child::Fail() {
   _exit(127);
 }
 
-bool Child::MountOne(const ChildMount& mount) const {
+bool IsKernels(const char* type) { return strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0; }
+
+int OpenTarget(const LaunchRoot& root, const ChildMount& mount) {
+  if (mount.is_file) return root.OpenFile(mount.target);
+  // A link there is an image's try to have them elsewhere (CVE-2019-19921).
+  bool is_plain = mount.type != nullptr && IsKernels(mount.type);
+  return is_plain ? root.OpenPlainDirectory(mount.target) : root.OpenDirectory(mount.target);
+}
+
+bool Child::MountOne(const ChildMount& mount) {
   bool is_bind = mount.type == nullptr;
-  int target = mount.is_file ? root_.OpenFile(mount.target) : root_.OpenDirectory(mount.target);
+  int target = OpenTarget(root_, mount);
   if (target < 0) return false;
   int made = is_bind ? mount.bind_mount : MakeFilesystem(mount);
   if (made < 0 && errno == EPERM && plan_.new_user_namespace) {
@@ -141,6 +148,7 @@ bool Child::MountOne(const ChildMount& mount) const {
   if (is_fine && is_bind) is_fine = MakePrivate(made);
   if (is_fine && is_bind && mount.attributes != 0)
     is_fine = SetAttributes(made, mount.attributes, 0, mount.is_attributes_recursive);
+  is_fine = is_fine && protection_.NoteMount(mount.target, made);
   CloseQuietly(target);
   if (!is_bind) CloseQuietly(made);
   return is_fine;
@@ -249,75 +257,19 @@ bool Child::OpenConsole() {
 bool Child::SetSysctls() {
   for (size_t i = 0; i < plan_.sysctl_count; ++i) {
     report_.item = static_cast<int>(i);
-    int fd = root_.Open(plan_.sysctls[i].path, O_WRONLY);
-    if (fd < 0) return false;
-    struct statfs info {};
-    // A volume or link in the image must not stand in for the kernel's file (CVE-2025-52881).
-    bool is_proc = fstatfs(fd, &info) == 0 && info.f_type == PROC_SUPER_MAGIC;
-    if (!is_proc) errno = EXDEV;
-    bool is_fine = is_proc && WriteText(fd, plan_.sysctls[i].value);
-    CloseQuietly(fd);
-    if (!is_fine) return false;
+    if (!protection_.SetSysctl(plan_.sysctls[i])) return false;
   }
   return true;
-}
-
-bool Child::MakeReadonly(const char* path) const {
-  int fd = root_.Open(path, O_PATH);
-  if (fd < 0) return errno == ENOENT;
-  int clone = CloneMountOf(fd, true);
-  bool is_fine =
-      clone >= 0 && SetAttributes(clone, MOUNT_ATTR_RDONLY, 0, true) && Attach(clone, fd);
-  CloseQuietly(clone);
-  CloseQuietly(fd);
-  return is_fine;
-}
-
-// A directory disappears under an empty read-only one, a file under the container's own /dev/null.
-bool Child::Mask(const char* path) {
-  int target = root_.Open(path, O_PATH);
-  if (target < 0) return errno == ENOENT || errno == ENOTDIR;
-  struct stat info {};
-  bool is_fine = fstat(target, &info) == 0;
-  int cover = -1;
-  if (is_fine && S_ISDIR(info.st_mode)) {
-    constexpr ChildOption kEmpty[] = {{"size", "0"}, {"nr_inodes", "1"}, {"mode", "555"}};
-    ChildMount empty{};
-    empty.type = "tmpfs";
-    empty.options = kEmpty;
-    empty.option_count = 3;
-    empty.attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    // One file system for all: only an attached mount can be cloned, so the first is kept open.
-    cover = empty_directory_ >= 0 ? CloneMountOf(empty_directory_, false) : MakeFilesystem(empty);
-  } else if (is_fine) {
-    int null = root_.Open("/dev/null", O_PATH | O_NOFOLLOW);
-    is_fine = null >= 0 && fstat(null, &info) == 0;
-    // Never cover with what an image may have put there instead (CVE-2025-31133).
-    if (is_fine && (!S_ISCHR(info.st_mode) || info.st_rdev != ((1 << 8) | 3))) {
-      errno = ENXIO;
-      is_fine = false;
-    }
-    if (is_fine) cover = CloneMountOf(null, false);
-    CloseQuietly(null);
-  }
-  is_fine = is_fine && cover >= 0 && Attach(cover, target);
-  CloseQuietly(target);
-  if (is_fine && S_ISDIR(info.st_mode) && empty_directory_ < 0) {
-    empty_directory_ = cover;
-  } else {
-    CloseQuietly(cover);
-  }
-  return is_fine;
 }
 
 bool Child::ProtectPaths() {
   for (size_t i = 0; i < plan_.readonly_count; ++i) {
     report_.item = static_cast<int>(i);
-    if (!MakeReadonly(plan_.readonly_paths[i])) return false;
+    if (!protection_.MakeReadonly(plan_.readonly_paths[i])) return false;
   }
   for (size_t i = 0; i < plan_.masked_count; ++i) {
     report_.item = static_cast<int>(plan_.readonly_count + i);
-    if (!Mask(plan_.masked_paths[i])) return false;
+    if (!protection_.Mask(plan_.masked_paths[i])) return false;
   }
   return !plan_.is_root_readonly || SetAttributes(plan_.root_mount, MOUNT_ATTR_RDONLY, 0, false);
 }
@@ -360,10 +312,14 @@ bool Child::ConnectStreams() {
 }
 
 bool Child::EnterDirectory() {
-  if (chdir(plan_.working_directory) != 0) return false;
+  // Not through /proc/self/fd/N, which may lead outside (CVE-2024-21626).
+  int fd =
+      OpenResolved(AT_FDCWD, plan_.working_directory, O_PATH | O_DIRECTORY, RESOLVE_NO_MAGICLINKS);
+  bool is_entered = fd >= 0 && fchdir(fd) == 0;
+  CloseQuietly(fd);
+  if (!is_entered) return false;
   char where[kPathSize];
-  // The kernel answers "(unreachable)/..." for a directory outside the root, which /proc/self/fd/N
-  // could lead to.
+  // The kernel answers "(unreachable)/..." for a directory outside the root.
   long size = syscall(SYS_getcwd, where, sizeof(where));
   if (size <= 0) return false;
   if (where[0] == '/') return true;

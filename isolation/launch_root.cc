@@ -25,16 +25,20 @@ void CloseQuietly(int fd) {
   errno = saved;
 }
 
-int LaunchRoot::Open(const char* path, int flags, mode_t mode) const {
+int OpenResolved(int directory, const char* path, int flags, uint64_t resolve, mode_t mode) {
   open_how how{};
   how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
   how.mode = mode;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  how.resolve = resolve;
   long fd;
   do {
-    fd = syscall(SYS_openat2, fd_, path, &how, sizeof(how));
+    fd = syscall(SYS_openat2, directory, path, &how, sizeof(how));
   } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
   return static_cast<int>(fd);
+}
+
+int LaunchRoot::Open(const char* path, int flags, mode_t mode) const {
+  return OpenResolved(fd_, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, mode);
 }
 
 bool LaunchRoot::Own(int parent, const char* name) const {
@@ -42,13 +46,13 @@ bool LaunchRoot::Own(int parent, const char* name) const {
 }
 
 // mkdir -p inside the root: every parent is resolved there anew, and a name is made only in the
-// directory so found.
-bool LaunchRoot::MakeDirectories(const char* path) const {
+// directory so found. The last one.
+int LaunchRoot::MakeDirectories(const char* path) const {
   char prefix[kPathSize];
   size_t size = strlen(path);
   if (size >= sizeof(prefix)) {
     errno = ENAMETOOLONG;
-    return false;
+    return -1;
   }
   int parent = Open("/", O_PATH | O_DIRECTORY);
   for (size_t end = 0; parent >= 0 && end < size;) {
@@ -68,15 +72,20 @@ bool LaunchRoot::MakeDirectories(const char* path) const {
     CloseQuietly(parent);
     parent = next;
   }
-  CloseQuietly(parent);
-  return parent >= 0;
+  return parent;
 }
 
 int LaunchRoot::OpenDirectory(const char* path) const {
   int fd = Open(path, O_PATH | O_DIRECTORY);
+  return fd >= 0 || errno != ENOENT ? fd : MakeDirectories(path);
+}
+
+int LaunchRoot::OpenPlainDirectory(const char* path) const {
+  constexpr uint64_t kPlain = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
+  int fd = OpenResolved(fd_, path, O_PATH | O_DIRECTORY, kPlain);
   if (fd >= 0 || errno != ENOENT) return fd;
-  if (!MakeDirectories(path)) return -1;
-  return Open(path, O_PATH | O_DIRECTORY);
+  CloseQuietly(MakeDirectories(path));
+  return OpenResolved(fd_, path, O_PATH | O_DIRECTORY, kPlain);
 }
 
 int LaunchRoot::OpenParent(const char* path, const char** name) const {
@@ -104,11 +113,12 @@ int LaunchRoot::OpenFile(const char* path) const {
     return -1;
   }
   fd = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
-  bool is_made = fd >= 0 && Own(parent, name);
+  if (fd >= 0 && !Own(parent, name)) {
+    CloseQuietly(fd);
+    fd = -1;
+  }
   CloseQuietly(parent);
-  CloseQuietly(fd);
-  if (!is_made) return -1;
-  return Open(path, O_PATH);
+  return fd;
 }
 
 // A root that is a plain directory keeps its nodes from one run to the next: the same node is

@@ -6,6 +6,8 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+
 namespace skiff::isolation {
 
 class LaunchRoot {
@@ -17,6 +19,8 @@ class LaunchRoot {
   int Open(const char* path, int flags, mode_t mode = 0) const;
   // Made when absent, with its parents.
   int OpenDirectory(const char* path) const;
+  // The same, but a link on the way is ELOOP.
+  int OpenPlainDirectory(const char* path) const;
   // A file to bind over, made when absent. A link in the image that leads nowhere (resolv.conf of a
   // systemd host) is replaced by a file.
   int OpenFile(const char* path) const;
@@ -26,7 +30,7 @@ class LaunchRoot {
   bool Own(int parent, const char* name) const;
 
  private:
-  bool MakeDirectories(const char* path) const;
+  int MakeDirectories(const char* path) const;
 
   int fd_;
   uid_t owner_;
@@ -40,6 +44,9 @@ bool MakeLink(int parent, const char* name, const char* target);
 // The host's file system of this type as a detached mount; -1 and EPERM for a type it is not known
 // for.
 int CloneHostFilesystem(const char* type);
+
+// openat2(2), close-on-exec, with RESOLVE_ flags.
+int OpenResolved(int directory, const char* path, int flags, uint64_t resolve, mode_t mode = 0);
 
 // errno stays.
 void CloseQuietly(int fd);
