@@ -1,6 +1,7 @@
 // The limits of the store.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 
 namespace skiff::runtime {
@@ -8,5 +9,9 @@ namespace skiff::runtime {
 inline constexpr size_t kMaxKeyBytes = 2048;
 inline constexpr size_t kMaxValueBytes = 4 << 20;
 inline constexpr int kStorePageCacheKib = 2048;  // SQLite's own cache of pages
+
+// For the lock of a directory, and how often it is looked at meanwhile.
+inline constexpr std::chrono::seconds kLockPatience{1};
+inline constexpr std::chrono::milliseconds kLockInterval{5};
 
 }  // namespace skiff::runtime

@@ -5,6 +5,7 @@
 
 #include <list>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "isolation/base/clock.h"
@@ -282,6 +283,12 @@ Result<UniqueFd> LockDirectory(const std::string& directory) {
   std::string path = directory + "/lock";
   UniqueFd lock = TRY(sys::Open(AT_FDCWD, path, O_RDWR | O_CREAT, 0600));
   bool is_ours = TRY(sys::TryLock(lock.get(), sys::LockMode::kExclusive));
+  // A process that was killed while it started another leaves the lock to that one until its exec.
+  auto deadline = std::chrono::steady_clock::now() + kLockPatience;
+  while (!is_ours && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kLockInterval);
+    is_ours = TRY(sys::TryLock(lock.get(), sys::LockMode::kExclusive));
+  }
   if (!is_ours) {
     return Error(Code::kConflict,
                  "state directory " + directory + " is in use by another process (its lock)");
