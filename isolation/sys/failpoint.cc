@@ -26,12 +26,8 @@ struct Armed {
   std::string marker;
 };
 
-Armed ReadEnvironment() {
+Armed Parse(const char* text) {
   Armed armed;
-  const char* text = getenv("SKIFF_FAILPOINT");
-  if (text == nullptr) return armed;
-  const char* program = getenv("SKIFF_FAILPOINT_PROGRAM");
-  if (program != nullptr && std::string(program) != program_invocation_short_name) return armed;
   std::vector<std::string_view> parts = Split(text, ':');
   if (parts.size() < 3) abort();  // a test that arms nothing must not pass
   armed.name = parts[0];
@@ -39,6 +35,19 @@ Armed ReadEnvironment() {
   armed.is_kill = parts[2] == "kill";
   armed.error_number = static_cast<int>(ParseUint(parts[2]).value_or(EIO));
   if (parts.size() > 3) armed.marker = parts[3];
+  return armed;
+}
+
+Armed ReadEnvironment() {
+  const char* text = getenv("SKIFF_FAILPOINT");
+  if (text == nullptr) return {};
+  const char* program = getenv("SKIFF_FAILPOINT_PROGRAM");
+  if (program != nullptr && std::string(program) != program_invocation_short_name) return {};
+  return Parse(text);
+}
+
+Armed& TheArmed() {
+  static Armed armed = ReadEnvironment();
   return armed;
 }
 
@@ -51,13 +60,15 @@ void LeaveMarker(const std::string& marker) {
 }  // namespace
 
 int Hit(const char* name) {
-  static Armed armed = ReadEnvironment();
+  Armed& armed = TheArmed();
   if (armed.remaining == 0 || (armed.name != "*" && armed.name != name)) return 0;
   if (--armed.remaining > 0) return 0;
   LeaveMarker(armed.marker);
   if (armed.is_kill) kill(getpid(), SIGKILL);
   return armed.error_number;
 }
+
+void Arm(const char* text) { TheArmed() = Parse(text); }
 #endif
 
 Result<> Check(const char* name) {

@@ -6,7 +6,8 @@
 // (every point counts), N counts from 1, ACTION is "kill" or an errno number, and MARKER is a file
 // created when the point is reached, so that a sweep over N knows when it has passed the last one.
 // SKIFF_FAILPOINT_PROGRAM limits it to one program name. Compiled in only with SKIFF_FAILPOINTS
-// (the dev, ci and sanitizer presets); otherwise Hit() is nothing. Single-threaded programs only.
+// (the dev, ci and sanitizer presets); otherwise Hit() is nothing. Single-threaded programs only,
+// but for Arm.
 #pragma once
 
 #include "isolation/base/result.h"
@@ -16,6 +17,9 @@ namespace skiff::failpoint {
 #ifdef SKIFF_FAILPOINTS
 // 0, or the errno to fail with. Does not return when the action is "kill".
 int Hit(const char* name);
+// Arms by "NAME:N:ACTION[:MARKER]" from now on, in this process only, before it has other threads.
+// Those that it starts then share the count; with them only "kill" means much.
+void Arm(const char* text);
 #else
 inline int Hit(const char*) { return 0; }
 #endif

@@ -26,6 +26,8 @@ Result<bool> TryClaim(const Roots& roots, int directory, const std::string& name
   if (made.ok()) return true;
   if (made.error().sys_errno() != EEXIST) return std::move(made).error();
   std::string holder = TRY(sys::ReadLink(directory, name));
+  // Of a start of this task that a crash cut short.
+  if (holder == task.text()) return true;
   if (sys::Exists(AT_FDCWD, roots.TasksDirectory() + "/" + holder)) return false;
   TRY(sys::Unlink(directory, name));
   TRY(sys::Symlink(task.text(), directory, name));

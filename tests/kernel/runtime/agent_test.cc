@@ -16,6 +16,7 @@
 
 #include "isolation/base/clock.h"
 #include "isolation/base/text.h"
+#include "isolation/sys/failpoint.h"
 #include "isolation/sys/file.h"
 #include "runtime/agent/host_record.h"
 #include "runtime/agent/task_directory.h"
@@ -397,6 +398,46 @@ TEST_F(AgentTest, AStartThatADaemonDidNotFinishIsFinishedByTheNext) {
   EXPECT_EQ(running.observed.last_status, TaskStatus::kRunning);
   daemon->Stop(id, "over");
   EXPECT_EQ(daemon->WaitForStatus(id, TaskStatus::kStopped).observed.stopped_reason, "over");
+}
+
+// Every so many system calls of an agent that begins with a task to start.
+TEST_F(AgentTest, ADaemonThatIsKilledAnywhereInAStartLeavesItToTheNext) {
+  constexpr int kStride = 9;
+  { Register(Begin()->store(), "web", kForever, "", "none"); }
+  std::string marker = scratch_.path() + "/reached";
+  bool is_past = false;
+  for (int call = 1; !is_past; call += kStride) {
+    SCOPED_TRACE("killed at call " + std::to_string(call));
+    TaskRecord record(TaskId::Generate());
+    TaskId id = record.observed.id;
+    record.cluster = "default";
+    record.family = "web";
+    record.created_at = WallNanoseconds();
+    record.observed.version = 1;
+    OpenSqliteStore(state())
+        .value()
+        ->Commit(CreateTask(record, TaskShare{}), Durability::kAccepted)
+        .value();
+    pid_t child = fork();
+    if (child == 0) {
+      failpoint::Arm(("*:" + std::to_string(call) + ":kill:" + marker).c_str());
+      auto daemon = Begin();
+      daemon->WaitForStatus(id, TaskStatus::kRunning);
+      kill(getpid(), SIGKILL);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    is_past = !sys::Exists(AT_FDCWD, marker);
+    if (!is_past) sys::Unlink(AT_FDCWD, marker).value();
+    auto daemon = Begin();
+    EXPECT_EQ(daemon->WaitForStatus(id, TaskStatus::kRunning).observed.last_status,
+              TaskStatus::kRunning);
+    daemon->Stop(id, "over");
+    EXPECT_EQ(daemon->WaitForStatus(id, TaskStatus::kStopped).observed.stopped_reason, "over");
+    EXPECT_THAT(test::RemainsOf(roots(), id), IsEmpty());
+    ASSERT_FALSE(HasFailure());
+  }
 }
 
 TEST_F(AgentTest, ALostSupervisorEndsItsTaskWithAReason) {
