@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "isolation/base/result.h"
 
@@ -12,12 +13,13 @@ struct WireError {
   std::string type;  // "ClusterNotFoundException"
   int status = 400;
   std::string message;
+  std::vector<std::string> resource_ids;  // a ConflictException's
 };
 
 // A kind that the table does not have is an internal error: our mistake.
 WireError WireErrorOf(const Error& error);
 
-// {"__type":...,"message":...}
+// {"__type":...,"message":...}, and "resourceIds" where there are some
 std::string EncodeJsonError(const WireError& error);
 // <ErrorResponse>, as the query protocol has it.
 std::string EncodeXmlError(const WireError& error, const std::string& request_id);

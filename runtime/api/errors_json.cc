@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "isolation/base/json.h"
+#include "isolation/base/text.h"
 #include "runtime/api/errors.h"
 
 namespace skiff::runtime::api {
@@ -81,18 +82,34 @@ const char* TypeOfCode(Code code) {
   return "ServerException";
 }
 
+// An Error has no lists: the message ends with them, "... resourceIds: [ARN, ARN]".
+std::vector<std::string> ResourceIdsIn(const Error& error) {
+  constexpr std::string_view kLabel = "resourceIds: [";
+  std::string_view text = error.message();
+  size_t at = text.rfind(kLabel);
+  bool is_conflict = std::string_view(error.kind()) == "ConflictException";
+  if (!is_conflict || at == std::string_view::npos || !text.ends_with(']')) return {};
+  text.remove_prefix(at + kLabel.size());
+  text.remove_suffix(1);
+  std::vector<std::string> ids;
+  for (std::string_view id : Split(text, ',')) ids.emplace_back(TrimSpace(id));
+  return ids;
+}
+
 }  // namespace
 
 WireError WireErrorOf(const Error& error) {
   const char* type = *error.kind() != '\0' ? error.kind() : TypeOfCode(error.code());
   const Row* row = std::find_if(std::begin(kTypes), std::end(kTypes),
                                 [&](const Row& r) { return strcmp(r.type, type) == 0; });
-  if (row == std::end(kTypes)) return {"InternalFailure", 500, error.message()};
-  return {row->type, row->status, error.message()};
+  if (row == std::end(kTypes)) return {"InternalFailure", 500, error.message(), {}};
+  return {row->type, row->status, error.message(), ResourceIdsIn(error)};
 }
 
 std::string EncodeJsonError(const WireError& error) {
-  return EncodeJson({{"__type", error.type}, {"message", error.message}});
+  nlohmann::json answer = {{"__type", error.type}, {"message", error.message}};
+  if (!error.resource_ids.empty()) answer["resourceIds"] = error.resource_ids;
+  return EncodeJson(answer);
 }
 
 std::string EscapeXml(std::string_view text) {

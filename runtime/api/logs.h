@@ -38,6 +38,9 @@ class LogsService {
   Result<std::string> DescribeLogGroups(const JsonCursor& input);
   Result<std::string> PutLogGroupDeletionProtection(const JsonCursor& input);
   Result<std::string> ListLogGroups(const JsonCursor& input);
+  // No filters can be made: there are none.
+  Result<std::string> DescribeMetricFilters(const JsonCursor& input);
+  Result<std::string> DescribeSubscriptionFilters(const JsonCursor& input);
   Result<std::string> PutRetentionPolicy(const JsonCursor& input);
   Result<std::string> DeleteRetentionPolicy(const JsonCursor& input);
   Result<std::string> TagLogGroup(const JsonCursor& input);

@@ -167,6 +167,26 @@ Result<std::string> LogsService::ListLogGroups(const JsonCursor& input) {
   return EncodeJson(answer);
 }
 
+Result<std::string> LogsService::DescribeMetricFilters(const JsonCursor& input) {
+  TRY(CheckMembers(input, {"logGroupName", "filterNamePrefix", "nextToken", "limit", "metricName",
+                           "metricNamespace"}));
+  TRY(PageLimit(input, kMaxLogsPage));
+  std::optional<JsonCursor> given = TRY(input.Find("logGroupName"));
+  if (given) {
+    std::string name = TRY(GroupName(input, "logGroupName"));
+    TRY(FindGroup(name));
+  }
+  return EncodeJson({{"metricFilters", Json::array()}});
+}
+
+Result<std::string> LogsService::DescribeSubscriptionFilters(const JsonCursor& input) {
+  TRY(CheckMembers(input, {"logGroupName", "filterNamePrefix", "nextToken", "limit"}));
+  TRY(PageLimit(input, kMaxLogsPage));
+  std::string name = TRY(GroupName(input, "logGroupName"));
+  TRY(FindGroup(name));
+  return EncodeJson({{"subscriptionFilters", Json::array()}});
+}
+
 Result<std::string> LogsService::PutRetentionPolicy(const JsonCursor& input) {
   TRY(CheckMembers(input, {"logGroupName", "retentionInDays"}));
   std::string name = TRY(GroupName(input, "logGroupName"));

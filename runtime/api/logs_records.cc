@@ -217,12 +217,14 @@ Result<> LogsService::ApplyRetention() {
 
 OperationTable LogsOperations(LogsService* service) {
   using Method = Result<std::string> (LogsService::*)(const JsonCursor&);
-  constexpr std::array<std::pair<const char*, Method>, 19> kMethods{{
+  constexpr std::array<std::pair<const char*, Method>, 21> kMethods{{
       {"CreateLogGroup", &LogsService::CreateLogGroup},
       {"DeleteLogGroup", &LogsService::DeleteLogGroup},
       {"DescribeLogGroups", &LogsService::DescribeLogGroups},
       {"PutLogGroupDeletionProtection", &LogsService::PutLogGroupDeletionProtection},
       {"ListLogGroups", &LogsService::ListLogGroups},
+      {"DescribeMetricFilters", &LogsService::DescribeMetricFilters},
+      {"DescribeSubscriptionFilters", &LogsService::DescribeSubscriptionFilters},
       {"PutRetentionPolicy", &LogsService::PutRetentionPolicy},
       {"DeleteRetentionPolicy", &LogsService::DeleteRetentionPolicy},
       {"TagLogGroup", &LogsService::TagLogGroup},

@@ -32,6 +32,7 @@ NEWER_VALUES = {
         "guardDutyActivate", "tagResourceAuthorization",
     },
 }
+NEWER_ERRORS = {("ecs", "RunTask"): {"ConflictException"}}
 # Errors of every AWS service.
 COMMON = {
     "AccessDeniedException", "InvalidParameterException", "SerializationException",
@@ -125,7 +126,7 @@ class Model:
         if operation not in self.service.operation_names:
             return True
         declared = {shape.name for shape in self.service.operation_model(operation).error_shapes}
-        return error in declared | COMMON
+        return error in declared | COMMON | NEWER_ERRORS.get((self.name, operation), set())
 
 
 def not_offered():
@@ -316,6 +317,15 @@ class ConformanceTest(unittest.TestCase):
         self.assertEqual(self.well("DescribeTasks", {"tasks": ["0" * 32]})["failures"][0]["reason"],
                          "MISSING")
 
+    def test_a_token_of_another_request_names_what_it_started(self):
+        self.well("CreateCluster")
+        self.well("RegisterTaskDefinition", PLAIN)
+        once = {"taskDefinition": "plain", "clientToken": "once"}
+        (task,) = self.well("RunTask", once)["tasks"]
+        status, refusal = self.ask("ecs", "RunTask", {**once, "count": 2})
+        self.assertEqual((status, refusal["__type"]), (400, "ConflictException"))
+        self.assertEqual(refusal["resourceIds"], [task["taskArn"]])
+
     def test_logs(self):
         group, stream = {"logGroupName": "/g"}, {"logGroupName": "/g", "logStreamName": "s"}
         now = int(time.time() * 1000)
@@ -330,6 +340,8 @@ class ConformanceTest(unittest.TestCase):
         well("DescribeLogStreams", {**group, "orderBy": "LastEventTime"})
         well("GetLogEvents", stream)
         well("FilterLogEvents", {**group, "filterPattern": "hello"})
+        well("DescribeMetricFilters", group)
+        well("DescribeSubscriptionFilters", group)
         well("PutRetentionPolicy", {**group, "retentionInDays": 1})
         well("DeleteRetentionPolicy", group)
         well("ListTagsLogGroup", group)
