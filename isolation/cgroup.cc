@@ -463,6 +463,15 @@ bool CgroupHost::IsFrozen(const std::string& path) const {
   return state.ok() && TrimSpace(state.value()) != "THAWED";
 }
 
+Result<> CgroupHost::FreeFromLegacyFreezer(int pid) const {
+  if (legacy_freezer_.empty()) return {};
+  std::string groups = TRY(sys::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/cgroup"));
+  bool is_free = groups.find(":freezer:/\n") != std::string::npos ||
+                 groups.find(":freezer:") == std::string::npos;
+  if (is_free) return {};
+  return sys::WriteControl(AT_FDCWD, legacy_freezer_ + "/cgroup.procs", std::to_string(pid));
+}
+
 Result<> CgroupHost::Remove(const std::string& path) const {
   Result<> first;
   std::string unified = unified_mount_ + "/" + path;

@@ -123,6 +123,9 @@ class CgroupHost {
   // A group that is there and takes no step: of cgroup v2, or of the v1 freezer.
   bool IsFrozen(const std::string& path) const;
 
+  // A v1 freezer, which somebody may have put a process into, keeps it from dying: takes it out.
+  Result<> FreeFromLegacyFreezer(int pid) const;
+
   // The paths of the hierarchies' directories for `path`, for those who look (doctor, inspect,
   // tests).
   std::vector<std::string> Directories(const std::string& path) const;

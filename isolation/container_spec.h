@@ -16,6 +16,20 @@
 
 namespace skiff::isolation {
 
+// Ids `inside`... of a user namespace are `outside`... of the caller's.
+struct IdMapping {
+  uint32_t inside = 0;
+  uint32_t outside = 0;
+  uint32_t size = 0;
+};
+
+// Stored ids `inside`... of a mount are shown, and stored back, as `outside`...
+struct IdMap {
+  std::vector<IdMapping> uids;
+  std::vector<IdMapping> gids;
+  bool is_recursive = false;
+};
+
 // Carried out in order inside the new mount namespace; targets are paths inside the container's
 // root, resolved there and never out of it. Missing target directories are made.
 struct MountSpec {
@@ -23,6 +37,7 @@ struct MountSpec {
     kFilesystem,  // a new file system of `type`
     kBind,        // the host's `source`, file or directory
     kCgroup,      // cgroup2 of the container's own cgroup namespace
+    kRemount,     // what is mounted at the target gets other attributes
   };
   Kind kind = Kind::kFilesystem;
   std::string target;
@@ -32,8 +47,15 @@ struct MountSpec {
       options;                          // fsconfig(2) key and value; an empty value is a flag
   uint64_t attributes = 0;              // MOUNT_ATTR_* of mount_setattr(2)
   bool is_recursive = false;            // kBind: with what is mounted below `source`
+  uint64_t cleared_attributes = 0;      // kBind, kRemount: those that go, whatever the source has
   bool is_attributes_recursive = true;  // kBind: `attributes` hold for what is mounted below, too
-  bool is_id_mapped = false;            // kBind: shown under the ids of the joined user namespace
+  uint64_t recursive_attributes = 0;    // kBind: these do in any case
+  uint64_t recursive_cleared_attributes = 0;
+  uint64_t propagation = 0;  // MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE; 0: private
+  bool is_propagation_recursive = false;
+  bool copies_up = false;       // a new file system begins with what the root has at the target
+  bool is_id_mapped = false;    // kBind: shown under the ids of the joined user namespace
+  std::optional<IdMap> id_map;  // kBind: shown under these ids
 };
 
 struct DeviceSpec {
@@ -56,13 +78,6 @@ struct RlimitSpec {
   int resource = 0;  // RLIMIT_*
   uint64_t soft = 0;
   uint64_t hard = 0;
-};
-
-// Ids `inside`... of a user namespace are `outside`... of the caller's.
-struct IdMapping {
-  uint32_t inside = 0;
-  uint32_t outside = 0;
-  uint32_t size = 0;
 };
 
 // A namespace that exists: borrowed descriptor, CLONE_NEW* flag.
@@ -117,6 +132,9 @@ struct ContainerSpec {
   std::string attach_point;  // an existing host directory; the root is attached there, in the new
                              // namespace only
   bool is_root_readonly = false;
+  // MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE: what holds for "/"; 0: private.
+  uint64_t root_propagation = 0;
+  bool is_root_propagation_recursive = false;
   std::vector<MountSpec> mounts;
   std::vector<DeviceSpec> devices;
   std::vector<SymlinkSpec> symlinks;

@@ -92,10 +92,35 @@ std::string PathOf(const std::vector<std::string>& environment) {
   return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
+std::string MapText(const std::vector<IdMapping>& mappings) {
+  std::string text;
+  for (const IdMapping& each : mappings) {
+    text += std::to_string(each.inside) + " " + std::to_string(each.outside) + " " +
+            std::to_string(each.size) + "\n";
+  }
+  return text;
+}
+
+Result<> MapIds(const IdMap& map, int mount, const std::string& source) {
+  sys::UserNamespace space =
+      TRY(sys::MakeUserNamespace(MapText(map.uids), MapText(map.gids)).Context("id map"));
+  return sys::ShowIdsThrough(mount, space.user.get(), map.is_recursive, source);
+}
+
 Result<> PreparedLaunch::AddMount(const MountSpec& mount, int user_namespace) {
   ChildMount child{};
   child.target = Keep(mount.target);
   child.attributes = mount.attributes;
+  child.cleared = mount.cleared_attributes;
+  child.recursive = mount.recursive_attributes;
+  child.recursive_cleared = mount.recursive_cleared_attributes;
+  child.propagation = mount.propagation;
+  child.is_propagation_recursive = mount.is_propagation_recursive;
+  if (mount.kind == MountSpec::Kind::kRemount) {
+    child.is_remount = true;
+    mounts_.push_back(child);
+    return {};
+  }
   if (mount.kind == MountSpec::Kind::kBind) {
     struct stat info {};
     if (stat(mount.source.c_str(), &info) != 0)
@@ -104,6 +129,7 @@ Result<> PreparedLaunch::AddMount(const MountSpec& mount, int user_namespace) {
     if (mount.is_id_mapped && user_namespace >= 0) {
       TRY(sys::ShowIdsThrough(clone.get(), user_namespace, mount.is_recursive, mount.source));
     }
+    if (mount.id_map) TRY(MapIds(*mount.id_map, clone.get(), mount.source));
     child.is_file = !S_ISDIR(info.st_mode);
     child.is_attributes_recursive = mount.is_attributes_recursive;
     child.bind_mount = clone.get();
@@ -114,6 +140,11 @@ Result<> PreparedLaunch::AddMount(const MountSpec& mount, int user_namespace) {
       options.push_back({Keep(key), value.empty() ? nullptr : Keep(value)});
     }
     child.type = Keep(mount.type);
+    child.copies_up = mount.copies_up;
+    child.wants_directory = mount.type == "proc" || mount.type == "sysfs";
+    constexpr uint64_t kReadOnly = 1;  // MOUNT_ATTR_RDONLY
+    child.is_readonly_late = mount.type == "tmpfs" && (mount.attributes & kReadOnly) != 0;
+    if (child.is_readonly_late) child.attributes &= ~kReadOnly;
     child.options = options.data();
     child.option_count = options.size();
   }
@@ -257,6 +288,8 @@ Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup
   plan_.root_mount = spec.root_mount;
   plan_.attach_point = Keep(spec.attach_point);
   plan_.is_root_readonly = spec.is_root_readonly;
+  plan_.root_propagation = spec.root_propagation;
+  plan_.is_root_propagation_recursive = spec.is_root_propagation_recursive;
   plan_.mounts = mounts_.data();
   plan_.mount_count = mounts_.size();
   plan_.devices = devices_.data();
@@ -338,7 +371,7 @@ Error DescribeFailure(const ContainerSpec& spec, const PreparedLaunch& prepared,
   std::string what(LaunchStepName(step));
   if (!object.empty()) what += " " + object;
   if (step == LaunchStep::kMounts && error_number == ELOOP)
-    what += ": the image has a link in its place";
+    what += ": must be mounted on ordinary directory: the image has a link in its place";
   return Error::FromErrno(error_number, what);
 }
 
@@ -410,15 +443,6 @@ class JoinedAround {
   }
   std::vector<std::pair<UniqueFd, int>> left_;
 };
-
-std::string MapText(const std::vector<IdMapping>& mappings) {
-  std::string text;
-  for (const IdMapping& each : mappings) {
-    text += std::to_string(each.inside) + " " + std::to_string(each.outside) + " " +
-            std::to_string(each.size) + "\n";
-  }
-  return text;
-}
 
 Result<> WriteIdMaps(const NamespaceSpec& namespaces, pid_t pid) {
   std::string process = "/proc/" + std::to_string(pid);

@@ -69,7 +69,7 @@ class Child {
   bool IsProgramThere() const;
   void AwaitStart();
 
-  bool MountOne(const ChildMount& mount);
+  bool SpreadRoot() const;
   bool RaiseAmbient() const;
   bool DropBounding() const;
   bool DieWithParent() const;
@@ -123,37 +123,6 @@ void Child::Fail() {
   _exit(127);
 }
 
-bool IsKernels(const char* type) { return strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0; }
-
-int OpenTarget(const LaunchRoot& root, const ChildMount& mount) {
-  if (mount.is_file) return root.OpenFile(mount.target);
-  // A link there is an image's try to have them elsewhere (CVE-2019-19921).
-  bool is_plain = mount.type != nullptr && IsKernels(mount.type);
-  return is_plain ? root.OpenPlainDirectory(mount.target) : root.OpenDirectory(mount.target);
-}
-
-bool Child::MountOne(const ChildMount& mount) {
-  bool is_bind = mount.type == nullptr;
-  int target = OpenTarget(root_, mount);
-  if (target < 0) return false;
-  int made = is_bind ? mount.bind_mount : MakeFilesystem(mount);
-  if (made < 0 && errno == EPERM && plan_.new_user_namespace) {
-    made = CloneHostFilesystem(mount.type);
-    if (made >= 0 && !SetAttributes(made, mount.attributes, 0, true)) {
-      CloseQuietly(made);
-      made = -1;
-    }
-  }
-  bool is_fine = made >= 0 && Attach(made, target);
-  if (is_fine && is_bind) is_fine = MakePrivate(made);
-  if (is_fine && is_bind && mount.attributes != 0)
-    is_fine = SetAttributes(made, mount.attributes, 0, mount.is_attributes_recursive);
-  is_fine = is_fine && protection_.NoteMount(mount.target, made);
-  CloseQuietly(target);
-  if (!is_bind) CloseQuietly(made);
-  return is_fine;
-}
-
 bool Child::JoinCgroup() {
   for (size_t i = 0; i < plan_.legacy_tasks_count; ++i) {
     report_.item = static_cast<int>(i);
@@ -197,13 +166,15 @@ bool Child::AttachRoot() {
     return false;
   return syscall(SYS_move_mount, plan_.root_mount, "", AT_FDCWD, plan_.attach_point,
                  MOVE_MOUNT_F_EMPTY_PATH) == 0 &&
-         MakePrivate(plan_.root_mount);
+         SetPropagation(plan_.root_mount, plan_.root_propagation == kSlave ? kSlave : kPrivate,
+                        true);
 }
 
 bool Child::MountAll() {
+  Mounter mounter(root_, &protection_, plan_.new_user_namespace);
   for (size_t i = 0; i < plan_.mount_count; ++i) {
     report_.item = static_cast<int>(i);
-    if (!MountOne(plan_.mounts[i])) return false;
+    if (!mounter.Mount(&plan_.mounts[i])) return false;
   }
   // Made now, before the root may become read-only. What is in its way is told when it is entered.
   CloseQuietly(root_.OpenDirectory(plan_.working_directory));
@@ -271,6 +242,11 @@ bool Child::ProtectPaths() {
     report_.item = static_cast<int>(plan_.readonly_count + i);
     if (!protection_.Mask(plan_.masked_paths[i])) return false;
   }
+  for (size_t i = 0; i < plan_.mount_count; ++i) {
+    const ChildMount& mount = plan_.mounts[i];
+    if (mount.made >= 0 && !SetAttributes(mount.made, MOUNT_ATTR_RDONLY, 0, false)) return false;
+    CloseQuietly(mount.made);
+  }
   return !plan_.is_root_readonly || SetAttributes(plan_.root_mount, MOUNT_ATTR_RDONLY, 0, false);
 }
 
@@ -279,7 +255,14 @@ bool Child::PivotRoot() {
   // Old and new root on the same directory: the old one ends up on top and is taken off
   // (pivot_root(2), NOTES).
   return fchdir(plan_.root_mount) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 &&
-         syscall(SYS_umount2, ".", kMntDetach) == 0 && chdir("/") == 0;
+         syscall(SYS_umount2, ".", kMntDetach) == 0 && chdir("/") == 0 && SpreadRoot();
+}
+
+// Not before the pivot, which takes no shared root.
+bool Child::SpreadRoot() const {
+  bool is_settled = plan_.root_propagation == 0 || plan_.root_propagation == kSlave;
+  return is_settled || SetPropagation(plan_.root_mount, plan_.root_propagation,
+                                      plan_.is_root_propagation_recursive);
 }
 
 bool Child::SetIdentity() {

@@ -49,6 +49,16 @@ struct ChildMount {
   const ChildOption* options = nullptr;
   size_t option_count = 0;
   uint64_t attributes = 0;
+  uint64_t cleared = 0;
+  uint64_t recursive = 0;
+  uint64_t recursive_cleared = 0;
+  uint64_t propagation = 0;
+  bool is_propagation_recursive = false;
+  bool copies_up = false;
+  bool is_remount = false;
+  bool wants_directory = false;   // the target must not be a link
+  bool is_readonly_late = false;  // when all that lies in it is made
+  int made = -1;                  // then kept open until that
 };
 struct ChildDevice {
   const char* path;
@@ -101,7 +111,9 @@ struct ChildPlan {
   int root_mount;
   const char* attach_point;
   bool is_root_readonly;
-  const ChildMount* mounts;
+  uint64_t root_propagation;
+  bool is_root_propagation_recursive;
+  ChildMount* mounts;
   size_t mount_count;
   const ChildDevice* devices;
   size_t device_count;

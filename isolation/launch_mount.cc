@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "isolation/launch_copy.h"
+#include "isolation/launch_protect.h"
 #include "isolation/launch_root.h"
 
 namespace skiff::isolation {
@@ -38,7 +41,12 @@ bool SetPropagation(int fd, uint64_t propagation, bool is_recursive) {
   return syscall(SYS_mount_setattr, fd, "", flags, &attributes, sizeof(attributes)) == 0;
 }
 
-bool MakePrivate(int fd) { return SetPropagation(fd, kPrivate, true); }
+bool MakePrivateBelow(int fd, uint64_t propagation) {
+  // A slave of what it was a peer of: made private first it would be nobody's.
+  if (propagation != kSlave && propagation != kShared)
+    return SetPropagation(fd, kPrivate, true) && SetPropagation(fd, propagation, false);
+  return SetPropagation(fd, propagation, false);
+}
 
 int MakeFilesystem(const ChildMount& mount) {
   int context = static_cast<int>(syscall(SYS_fsopen, mount.type, FSOPEN_CLOEXEC));
@@ -58,6 +66,72 @@ int MakeFilesystem(const ChildMount& mount) {
   }
   CloseQuietly(context);
   return fd;
+}
+
+int Mounter::OpenTarget(const ChildMount& mount) const {
+  if (mount.is_file) return root_.OpenFile(mount.target);
+  if (mount.is_remount) return root_.Open(mount.target, O_PATH);
+  // A link there is an image's try to have them elsewhere (CVE-2019-19921).
+  return mount.wants_directory ? root_.OpenPlainDirectory(mount.target)
+                               : root_.OpenDirectory(mount.target);
+}
+
+// A new file system, or the host's where a user namespace may not make one.
+int Mounter::MakeMount(const ChildMount& mount) const {
+  int made = MakeFilesystem(mount);
+  if (made < 0 && errno == EPERM && is_in_user_namespace_) {
+    made = CloneHostFilesystem(mount.type);
+    if (made >= 0 && !SetAttributes(made, mount.attributes, 0, true)) {
+      CloseQuietly(made);
+      made = -1;
+    }
+  }
+  return made;
+}
+
+bool Mounter::AdjustBind(const ChildMount& mount, int made) const {
+  uint64_t propagation = mount.propagation == 0 ? kPrivate : mount.propagation;
+  bool is_recursive = mount.propagation == 0 || mount.is_propagation_recursive;
+  // What else is below must not spread, even where only the topmost mount is to.
+  if (!is_recursive && !MakePrivateBelow(made, propagation)) return false;
+  if (is_recursive && !SetPropagation(made, propagation, true)) return false;
+  bool has_recursive = (mount.recursive | mount.recursive_cleared) != 0;
+  if (has_recursive && !ChangeAttributes(made, mount.recursive, mount.recursive_cleared, true))
+    return false;
+  return (mount.attributes | mount.cleared) == 0 ||
+         ChangeAttributes(made, mount.attributes, mount.cleared, mount.is_attributes_recursive);
+}
+
+// Attributes that a user namespace finds locked stay: mount_namespaces(7).
+bool Mounter::ChangeAttributes(int fd, uint64_t set, uint64_t clear, bool is_recursive) const {
+  if (SetAttributes(fd, set, clear, is_recursive)) return true;
+  bool is_locked = errno == EPERM && is_in_user_namespace_ && clear != 0;
+  return is_locked && (set == 0 || SetAttributes(fd, set, 0, is_recursive));
+}
+
+bool Mounter::Mount(ChildMount* plan) const {
+  const ChildMount& mount = *plan;
+  bool is_bind = mount.type == nullptr;
+  int target = OpenTarget(mount);
+  if (target < 0) return false;
+  if (mount.is_remount) {
+    bool is_changed = ChangeAttributes(target, mount.attributes, mount.cleared, false);
+    CloseQuietly(target);
+    return is_changed;
+  }
+  int made = is_bind ? mount.bind_mount : MakeMount(mount);
+  bool is_fine = made >= 0 && (!mount.copies_up || CopyTree(target, made)) && Attach(made, target);
+  if (is_fine && is_bind) is_fine = AdjustBind(mount, made);
+  if (is_fine && !is_bind && mount.propagation != 0)
+    is_fine = SetPropagation(made, mount.propagation, mount.is_propagation_recursive);
+  is_fine = is_fine && protection_->NoteMount(mount.target, made);
+  CloseQuietly(target);
+  if (mount.is_readonly_late) {
+    plan->made = made;
+  } else if (!is_bind) {
+    CloseQuietly(made);
+  }
+  return is_fine;
 }
 
 }  // namespace skiff::isolation

@@ -16,6 +16,7 @@ namespace {
 
 constexpr mode_t kDirectoryMode = 0755;
 constexpr size_t kPathSize = 4096;
+constexpr int kMaxLinks = 16;  // that lead to one another
 
 }  // namespace
 
@@ -102,15 +103,28 @@ int LaunchRoot::OpenParent(const char* path, const char** name) const {
   return OpenDirectory(size == 0 ? "/" : parent);
 }
 
-int LaunchRoot::OpenFile(const char* path) const {
+// Where the link `name` in the directory of `path` leads, as a path from the root.
+bool LaunchRoot::ReadLink(int parent, const char* path, const char* name, char* target) const {
+  size_t size = name[0] == '\0' ? 0 : static_cast<size_t>(name - path);
+  if (size >= kPathSize) return false;
+  memcpy(target, path, size);
+  ssize_t count = readlinkat(parent, name, target + size, kPathSize - size - 1);
+  if (count <= 0 || static_cast<size_t>(count) >= kPathSize - size - 1) return false;
+  target[size + static_cast<size_t>(count)] = '\0';
+  if (target[size] == '/') memmove(target, target + size, static_cast<size_t>(count) + 1);
+  return true;
+}
+
+int LaunchRoot::OpenFile(const char* path, int links) const {
   int fd = Open(path, O_PATH);
   if (fd >= 0 || errno != ENOENT) return fd;
   const char* name = nullptr;
   int parent = OpenParent(path, &name);
   if (parent < 0) return -1;
-  if (unlinkat(parent, name, 0) != 0 && errno != ENOENT) {
+  char target[kPathSize];
+  if (links < kMaxLinks && ReadLink(parent, path, name, target)) {
     CloseQuietly(parent);
-    return -1;
+    return OpenFile(target, links + 1);
   }
   fd = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
   if (fd >= 0 && !Own(parent, name)) {

@@ -21,9 +21,9 @@ class LaunchRoot {
   int OpenDirectory(const char* path) const;
   // The same, but a link on the way is ELOOP.
   int OpenPlainDirectory(const char* path) const;
-  // A file to bind over, made when absent. A link in the image that leads nowhere (resolv.conf of a
-  // systemd host) is replaced by a file.
-  int OpenFile(const char* path) const;
+  // A file to bind over, made when absent, with its parents. Where a link in the image leads
+  // nowhere (resolv.conf of a systemd host) the file is made there, inside the root.
+  int OpenFile(const char* path, int links = 0) const;
   // The directory of `path` (made when absent) and the last component's name.
   int OpenParent(const char* path, const char** name) const;
   // What was made here is the container's root's, whatever that is outside.
@@ -31,6 +31,7 @@ class LaunchRoot {
 
  private:
   int MakeDirectories(const char* path) const;
+  bool ReadLink(int parent, const char* path, const char* name, char* target) const;
 
   int fd_;
   uid_t owner_;

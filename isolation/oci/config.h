@@ -61,6 +61,8 @@ struct Mount {
   std::string type;
   std::string source;
   std::vector<std::string> options;
+  std::vector<IdMapping> uid_mappings;
+  std::vector<IdMapping> gid_mappings;
 };
 
 struct Resources {
@@ -69,11 +71,15 @@ struct Resources {
   std::vector<DeviceRule> device_rules;
 };
 
+// The id outside that `inside` stands for; what is not mapped is nobody's.
+uint32_t OutsideId(const std::vector<IdMapping>& mappings, uint32_t inside);
+
 struct Config {
   std::string version;
   Process process;
   std::string root_path;
   bool is_root_readonly = false;
+  std::string root_propagation;  // a word as for mounts; "": private
   std::string hostname;
   std::string domainname;
   std::vector<Mount> mounts;

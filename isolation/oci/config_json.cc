@@ -47,7 +47,8 @@ Result<Mount> ParseMount(const JsonCursor& cursor) {
   mount.type = type.value_or("");
   mount.source = source.value_or("");
   mount.options = TRY(FindStringList(cursor, "options"));
-  TRY(RefuseMembers(cursor, {"uidMappings", "gidMappings"}));
+  TRY(ParseMappings(cursor, "uidMappings", &mount.uid_mappings));
+  TRY(ParseMappings(cursor, "gidMappings", &mount.gid_mappings));
   return mount;
 }
 

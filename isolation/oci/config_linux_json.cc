@@ -3,6 +3,7 @@
 #include "isolation/base/json.h"
 #include "isolation/base/text.h"
 #include "isolation/oci/config_parts.h"
+#include "isolation/oci/mount_options.h"
 
 namespace skiff::isolation::oci {
 namespace {
@@ -35,25 +36,6 @@ Result<> ParseNamespace(const JsonCursor& cursor, Config* config) {
   if (name == "time")
     return type.Invalid("namespaces of type " + name + " are not supported by skiff-oci");
   return type.Invalid("unknown namespace type '" + name + "'");
-}
-
-Result<> ParseMappings(const JsonCursor& section, std::string_view name,
-                       std::vector<IdMapping>* mappings) {
-  constexpr size_t kMaxMappings = 340;  // the kernel's: user_namespaces(7)
-  std::vector<JsonCursor> elements = TRY(FindList(section, name));
-  if (elements.size() > kMaxMappings)
-    return section.Invalid(std::string(name) + ": more than 340 entries");
-  for (const JsonCursor& cursor : elements) {
-    JsonCursor inside = TRY(cursor.Get("containerID"));
-    JsonCursor outside = TRY(cursor.Get("hostID"));
-    JsonCursor size = TRY(cursor.Get("size"));
-    IdMapping mapping;
-    mapping.inside = static_cast<uint32_t>(TRY(inside.Integer(0, kMaxUint32 - 1)));
-    mapping.outside = static_cast<uint32_t>(TRY(outside.Integer(0, kMaxUint32 - 1)));
-    mapping.size = static_cast<uint32_t>(TRY(size.Integer(1, kMaxUint32)));
-    mappings->push_back(mapping);
-  }
-  return {};
 }
 
 Result<> ParseNamespaces(const JsonCursor& section, Config* config) {
@@ -269,12 +251,14 @@ Result<> ParseResources(const JsonCursor& section, Config* config) {
   return ParseResourceMembers(*resources, &config->resources);
 }
 
-Result<> ParsePropagation(const JsonCursor& section) {
+Result<> ParsePropagation(const JsonCursor& section, Config* config) {
   std::optional<JsonCursor> cursor = TRY(section.Find("rootfsPropagation"));
   if (!cursor) return {};
-  std::string value = TRY(cursor->String());
-  if (value.empty() || value == "private" || value == "rprivate") return {};
-  return cursor->Invalid("'" + value + "' is not supported by skiff-oci: use private or rprivate");
+  config->root_propagation = TRY(cursor->String());
+  bool is_known = config->root_propagation.empty() || PropagationByName(config->root_propagation);
+  if (is_known) return {};
+  return cursor->Invalid("'" + config->root_propagation +
+                         "' is not shared, slave, private or unbindable, with or without an r");
 }
 
 Result<> ParsePaths(const JsonCursor& section, std::string_view name,
@@ -300,6 +284,25 @@ Result<> ParseCgroupsPath(const JsonCursor& section, Config* config) {
 }
 
 }  // namespace
+
+Result<> ParseMappings(const JsonCursor& section, std::string_view name,
+                       std::vector<IdMapping>* mappings) {
+  constexpr size_t kMaxMappings = 340;  // the kernel's: user_namespaces(7)
+  std::vector<JsonCursor> elements = TRY(FindList(section, name));
+  if (elements.size() > kMaxMappings)
+    return section.Invalid(std::string(name) + ": more than 340 entries");
+  for (const JsonCursor& cursor : elements) {
+    JsonCursor inside = TRY(cursor.Get("containerID"));
+    JsonCursor outside = TRY(cursor.Get("hostID"));
+    JsonCursor size = TRY(cursor.Get("size"));
+    IdMapping mapping;
+    mapping.inside = static_cast<uint32_t>(TRY(inside.Integer(0, kMaxUint32 - 1)));
+    mapping.outside = static_cast<uint32_t>(TRY(outside.Integer(0, kMaxUint32 - 1)));
+    mapping.size = static_cast<uint32_t>(TRY(size.Integer(1, kMaxUint32)));
+    mappings->push_back(mapping);
+  }
+  return {};
+}
 
 Result<> ParseResourceMembers(const JsonCursor& resources, Resources* parsed) {
   std::optional<JsonCursor> memory = TRY(resources.Find("memory"));
@@ -330,7 +333,7 @@ Result<> ParseLinux(const JsonCursor& section, Config* config) {
   TRY(ParseSysctls(section, config));
   TRY(ParseCgroupsPath(section, config));
   TRY(ParseResources(section, config));
-  TRY(ParsePropagation(section));
+  TRY(ParsePropagation(section, config));
   TRY(ParsePaths(section, "maskedPaths", &config->masked_paths));
   TRY(ParsePaths(section, "readonlyPaths", &config->readonly_paths));
   std::optional<JsonCursor> seccomp = TRY(section.Find("seccomp"));

@@ -15,6 +15,8 @@ inline constexpr int64_t kMaxUint32 = UINT32_MAX;
 Result<> ParseProcess(const JsonCursor& process, Config* config);
 Result<> ParseResourceMembers(const JsonCursor& resources, Resources* parsed);
 Result<> ParseLinux(const JsonCursor& linux_section, Config* config);
+Result<> ParseMappings(const JsonCursor& section, std::string_view name,
+                       std::vector<IdMapping>* mappings);
 Result<SeccompProfile> ParseSeccomp(const JsonCursor& seccomp);
 
 // An error when one of `names` is present and says something: not null, false, 0, "", [] or {}.

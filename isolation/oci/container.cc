@@ -9,6 +9,15 @@
 
 namespace skiff::isolation::oci {
 
+uint32_t OutsideId(const std::vector<IdMapping>& mappings, uint32_t inside) {
+  constexpr uint32_t kNobody = 65534;
+  for (const IdMapping& mapping : mappings) {
+    if (inside >= mapping.inside && inside - mapping.inside < mapping.size)
+      return mapping.outside + (inside - mapping.inside);
+  }
+  return kNobody;
+}
+
 void PlanProcess(const Process& process, ContainerSpec* spec) {
   spec->arguments = process.arguments;
   spec->environment = process.environment;
@@ -151,8 +160,13 @@ Result<ContainerPlan> PlanContainer(const Config& config, const std::string& bun
   plan.rootfs = config.root_path[0] == '/' ? config.root_path : bundle + "/" + config.root_path;
   spec.attach_point = plan.rootfs;
   spec.is_root_readonly = config.is_root_readonly;
+  std::optional<Propagation> propagation = PropagationByName(config.root_propagation);
+  if (propagation) {
+    spec.root_propagation = propagation->value;
+    spec.is_root_propagation_recursive = propagation->is_recursive;
+  }
   for (const Mount& mount : config.mounts) {
-    MountSpec each = TRY(ParseMountOptions(mount, bundle));
+    MountSpec each = TRY(ParseMountOptions(mount, bundle, config));
     spec.mounts.push_back(std::move(each));
   }
   TRY(PlanDevices(config, &spec));

@@ -64,6 +64,8 @@ Result<> EndProcess(const State& state) {
   UniqueFd process = OpenContainerProcess(state);
   if (!process.valid()) return {};
   sys::SignalPidfd(process.get(), SIGKILL).Ignore();
+  Result<CgroupHost> host = CgroupHost::Discover();
+  if (host.ok()) host.value().FreeFromLegacyFreezer(state.pid).Ignore();
   bool has_ended = TRY(sys::PollReadable(process.get(), kCgroupEmptyTimeout));
   if (!has_ended)
     return Error(Code::kTimeout, "process " + std::to_string(state.pid) + " is left after SIGKILL");

@@ -2,7 +2,10 @@
 // mean: attributes of the mount, a bind, or parameters of the file system.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "isolation/base/result.h"
@@ -16,6 +19,15 @@ namespace skiff::isolation::oci {
 // The words above that are not parameters of a file system, sorted.
 std::vector<std::string> KnownMountOptions();
 
-Result<MountSpec> ParseMountOptions(const Mount& mount, const std::string& bundle);
+// `config` has the container's own mappings, which an idmap refers to.
+Result<MountSpec> ParseMountOptions(const Mount& mount, const std::string& bundle,
+                                    const Config& config);
+
+// "rslave": MS_SLAVE, with what is below.
+struct Propagation {
+  uint64_t value = 0;
+  bool is_recursive = false;
+};
+std::optional<Propagation> PropagationByName(std::string_view name);
 
 }  // namespace skiff::isolation::oci

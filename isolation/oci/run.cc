@@ -100,8 +100,7 @@ std::vector<MountSpec> HybridGroups(const OwnCgroup& cgroup, const MountSpec& mo
   parent.type = "tmpfs";
   parent.target = mount.target;
   parent.options = {{"mode", "755"}, {"size", "64k"}};
-  constexpr uint64_t kReadOnly = 1;  // MOUNT_ATTR_RDONLY: the directories are made first
-  parent.attributes = mount.attributes & ~kReadOnly;
+  parent.attributes = mount.attributes;
   std::vector<MountSpec> mounts = {parent};
   const std::string& path = cgroup.get()->path();
   for (const std::string& directory : cgroup.host().Directories(path)) {
@@ -206,16 +205,6 @@ std::string OwnerName() {
     if (fields.size() > 2 && fields[2] == uid) return std::string(fields[0]);
   }
   return uid;
-}
-
-// The id outside that `inside` stands for; what is not mapped is nobody's.
-uint32_t OutsideId(const std::vector<IdMapping>& mappings, uint32_t inside) {
-  constexpr uint32_t kNobody = 65534;
-  for (const IdMapping& mapping : mappings) {
-    if (inside >= mapping.inside && inside - mapping.inside < mapping.size)
-      return mapping.outside + (inside - mapping.inside);
-  }
-  return kNobody;
 }
 
 // A user namespace may not make nodes. The host's are bound, but where they are missing or somebody

@@ -69,6 +69,17 @@ Result<UserNamespace> MakeUserNamespace(uint32_t first_id, bool with_network) {
   return made;
 }
 
+Result<UserNamespace> MakeUserNamespace(const std::string& uid_map, const std::string& gid_map) {
+  Process holder = TRY(StartHolder(CLONE_NEWUSER));
+  ScopeExit end([&] { End(holder); });
+  std::string process = "/proc/" + std::to_string(holder.pid);
+  TRY(WriteControl(AT_FDCWD, process + "/uid_map", uid_map));
+  TRY(WriteControl(AT_FDCWD, process + "/gid_map", gid_map));
+  UserNamespace made;
+  made.user = TRY(Open(AT_FDCWD, process + "/ns/user", O_RDONLY));
+  return made;
+}
+
 Result<> ShowIdsThrough(int mount_fd, int user_namespace, bool is_recursive,
                         const std::string& what) {
   struct mount_attr attributes {};

@@ -22,6 +22,9 @@ struct UserNamespace {
 // Nobody is in it: it lives as long as its descriptors, and the processes that joined.
 Result<UserNamespace> MakeUserNamespace(uint32_t first_id, bool with_network);
 
+// With these maps, as uid_map and gid_map of user_namespaces(7) have them.
+Result<UserNamespace> MakeUserNamespace(const std::string& uid_map, const std::string& gid_map);
+
 // Files and directories seen through the detached mount belong to the namespace's ids: what is
 // stored as N appears as N inside, and is stored as N when written there. kUnavailable where the
 // file system cannot.

@@ -104,7 +104,7 @@ KERNEL_ALLOWED = (
     (r"isolation/sys/", r"."),
     # Between clone and exec no function of sys can be called: it would allocate.
     (
-        r"isolation/launch_(child|root|mount|protect)\.(cc|h)$",
+        r"isolation/launch_(child|copy|root|mount|protect)\.(cc|h)$",
         r"linux/|sched\.h$|sys/(syscall|prctl|mount)\.h$",
     ),
     # clone3 itself, whose child must not return through a wrapper.

@@ -13,31 +13,32 @@ using testing::ElementsAre;
 using testing::Pair;
 
 Mount Tmpfs(std::vector<std::string> options) {
-  return {"mounts[2]", "/run", "tmpfs", "tmpfs", std::move(options)};
+  return {"mounts[2]", "/run", "tmpfs", "tmpfs", std::move(options), {}, {}};
 }
 Mount Bind(std::vector<std::string> options) {
-  return {"mounts[2]", "/data", "none", "data", std::move(options)};
+  return {"mounts[2]", "/data", "none", "data", std::move(options), {}, {}};
 }
 std::string ErrorOf(const Mount& mount) {
-  Result<MountSpec> spec = ParseMountOptions(mount, "/b");
+  Result<MountSpec> spec = ParseMountOptions(mount, "/b", {});
   return spec.ok() ? "" : spec.error().message();
 }
 
 TEST(MountOptionsTest, AttributesAndParametersAreToldApart) {
   MountSpec spec =
-      ParseMountOptions(Tmpfs({"nosuid", "strictatime", "mode=755", "size=1k"}), "/b").value();
+      ParseMountOptions(Tmpfs({"nosuid", "strictatime", "mode=755", "size=1k"}), "/b", {}).value();
   EXPECT_EQ(spec.attributes, unsigned{MOUNT_ATTR_NOSUID} | unsigned{MOUNT_ATTR_STRICTATIME});
   EXPECT_THAT(spec.options,
               ElementsAre(Pair("source", "tmpfs"), Pair("mode", "755"), Pair("size", "1k")));
 }
 
 TEST(MountOptionsTest, TheLastOfOppositesCounts) {
-  EXPECT_EQ(ParseMountOptions(Tmpfs({"ro", "noatime", "rw", "relatime"}), "/b").value().attributes,
-            0U);
+  EXPECT_EQ(
+      ParseMountOptions(Tmpfs({"ro", "noatime", "rw", "relatime"}), "/b", {}).value().attributes,
+      0U);
 }
 
 TEST(MountOptionsTest, RelativeBindSourceBeginsAtTheBundle) {
-  MountSpec spec = ParseMountOptions(Bind({"rbind", "rprivate", "ro"}), "/b").value();
+  MountSpec spec = ParseMountOptions(Bind({"rbind", "rprivate", "ro"}), "/b", {}).value();
   EXPECT_EQ(spec.kind, MountSpec::Kind::kBind);
   EXPECT_EQ(spec.source, "/b/data");
   EXPECT_TRUE(spec.is_recursive);
@@ -46,19 +47,50 @@ TEST(MountOptionsTest, RelativeBindSourceBeginsAtTheBundle) {
 }
 
 TEST(MountOptionsTest, RecursiveReadOnlyReachesWhatIsBelow) {
-  EXPECT_TRUE(ParseMountOptions(Bind({"rbind", "rro"}), "/b").value().is_attributes_recursive);
+  MountSpec spec = ParseMountOptions(Bind({"rbind", "rro", "nosuid"}), "/b", {}).value();
+  EXPECT_EQ(spec.recursive_attributes, uint64_t{MOUNT_ATTR_RDONLY});
+  EXPECT_EQ(spec.attributes, uint64_t{MOUNT_ATTR_NOSUID});
 }
 
 TEST(MountOptionsTest, WhatIsNotSupportedIsRefusedByName) {
-  EXPECT_EQ(ErrorOf(Bind({"rbind", "rshared"})),
-            "mounts[2].options: 'rshared' is not supported by skiff-oci");
-  EXPECT_EQ(ErrorOf(Tmpfs({"tmpcopyup"})),
-            "mounts[2].options: 'tmpcopyup' is not supported by skiff-oci");
+  EXPECT_EQ(ErrorOf(Bind({"bind", "tmpcopyup"})), "mounts[2].options: 'tmpcopyup' is for a tmpfs");
+  EXPECT_EQ(ErrorOf(Bind({"bind", "idmap"})),
+            "mounts[2].options: 'idmap' needs mappings, the mount's own or linux.uidMappings");
+  EXPECT_EQ(ErrorOf(Bind({"bind", "idmap=uids=1-2"})),
+            "mounts[2].options: 'idmap' holds '1-2', not FROM-TO-SIZE");
+  EXPECT_EQ(ErrorOf(Tmpfs({"idmap=uids=0-1-1;gids=0-1-1"})),
+            "mounts[2]: only a bind can show other ids");
   EXPECT_EQ(ErrorOf(Bind({"bind", "size=1k"})),
             "mounts[2].options: 'size=1k' is not an option of a bind");
   EXPECT_EQ(ErrorOf(Tmpfs({"size="})), "mounts[2].options: 'size=' is not of the form key=value");
-  EXPECT_EQ(ErrorOf({"mounts[0]", "/x", "", "y", {}}), "mounts[0].type: missing");
-  EXPECT_EQ(ErrorOf({"mounts[0]", "/x", "bind", "", {}}), "mounts[0].source: missing");
+  EXPECT_EQ(ErrorOf({"mounts[0]", "/x", "", "y", {}, {}, {}}), "mounts[0].type: missing");
+  EXPECT_EQ(ErrorOf({"mounts[0]", "/x", "bind", "", {}, {}, {}}), "mounts[0].source: missing");
+}
+
+TEST(MountOptionsTest, PropagationIsTheLastThatIsNamed) {
+  MountSpec spec = ParseMountOptions(Bind({"rbind", "private", "rslave"}), "/b", {}).value();
+  EXPECT_EQ(spec.propagation, uint64_t{1} << 19);
+  EXPECT_TRUE(spec.is_propagation_recursive);
+  EXPECT_EQ(ParseMountOptions(Bind({"bind"}), "/b", {}).value().propagation, 0U);
+}
+
+TEST(MountOptionsTest, IdsAreMappedByTheOptionTheMountOrTheContainer) {
+  Config config;
+  config.uid_mappings = config.gid_mappings = {{0, 1, 10}};
+  auto uids = [&](const Mount& mount) {
+    IdMapping first = ParseMountOptions(mount, "/b", config).value().id_map->uids.front();
+    return std::vector<uint32_t>{first.inside, first.outside, first.size};
+  };
+  EXPECT_THAT(uids(Bind({"bind", "idmap"})), ElementsAre(0, 1, 10));
+  EXPECT_THAT(uids(Bind({"bind", "idmap=uids=0-2-5"})), ElementsAre(0, 2, 5));
+  // "@": the second number is the container's own.
+  EXPECT_THAT(uids(Bind({"bind", "idmap=uids=@0-1-10"})), ElementsAre(0, 2, 10));
+  Mount mount = Bind({"bind"});
+  mount.uid_mappings = mount.gid_mappings = {{3, 4, 1}};
+  EXPECT_THAT(uids(mount), ElementsAre(3, 4, 1));
+  // As crun up to 1.8 had it.
+  mount.uid_mappings = mount.gid_mappings = {{2, 0, 10}};
+  EXPECT_THAT(uids(mount), ElementsAre(0, 2, 10));
 }
 
 TEST(ContainerIdTest, OnlyHarmlessNamesAreTaken) {
