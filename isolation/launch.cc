@@ -371,7 +371,7 @@ Error DescribeFailure(const ContainerSpec& spec, const PreparedLaunch& prepared,
   std::string what(LaunchStepName(step));
   if (!object.empty()) what += " " + object;
   if (step == LaunchStep::kMounts && error_number == ELOOP)
-    what += ": must be mounted on ordinary directory: the image has a link in its place";
+    what += ": the image has a link in its place, and it must be mounted on ordinary directory";
   return Error::FromErrno(error_number, what);
 }
 
