@@ -330,6 +330,11 @@ Result<> RemoveTree(int dirfd, const std::string& path) {
   return RemoveDirectory(dirfd, path);
 }
 
+Result<> EmptyTree(int directory) {
+  struct stat info = TRY(StatFd(directory));
+  return EmptyDirectory(directory, info.st_dev);
+}
+
 Result<bool> TryLock(int fd, LockMode mode) {
   int operation = (mode == LockMode::kShared ? LOCK_SH : LOCK_EX) | LOCK_NB;
   Result<> locked = CallVoid("flock", "", [&] { return flock(fd, operation); });

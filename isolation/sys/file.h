@@ -77,6 +77,7 @@ Result<std::vector<std::string>> ListSubdirectories(int dirfd, const std::string
 // rm -r beneath dirfd, never following a symlink, never crossing into another mount; absent is
 // fine.
 Result<> RemoveTree(int dirfd, const std::string& path);
+Result<> EmptyTree(int directory);  // the same to all that is in it
 
 enum class LockMode { kShared, kExclusive };
 // flock(2). TryLock answers false when another holds it; the lock goes with the descriptor.

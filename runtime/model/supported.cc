@@ -91,7 +91,7 @@ constexpr std::array<Row<LinuxParameters>, 6> kLinuxRows = {{
      kNotYet},
 }};
 
-constexpr std::array<Row<TaskDefinition>, 11> kTaskRows = {{
+constexpr std::array<Row<TaskDefinition>, 10> kTaskRows = {{
     {"networkMode", [](const auto& t) { return t.network_mode == NetworkMode::kBridge; },
      Verdict::kRefuse, "bridge is not supported: use awsvpc, host or none"},
     {"volumes", [](const auto& t) { return !t.volumes.empty(); }, Verdict::kRefuse, kNotYet},
@@ -106,8 +106,6 @@ constexpr std::array<Row<TaskDefinition>, 11> kTaskRows = {{
      Verdict::kRefuse, kNotYet},
     {"enableFaultInjection", [](const auto& t) { return bool{t.enable_fault_injection}; },
      Verdict::kRefuse, kNotYet},
-    {"ephemeralStorage", [](const auto& t) { return t.ephemeral_storage.has_value(); },
-     Verdict::kWarn, "not enforced yet: the task may fill the disk"},
     {"placementConstraints", [](const auto& t) { return !t.placement_constraints.empty(); },
      Verdict::kWarn, "not evaluated: there is one host"},
     {"taskRoleArn", [](const auto& t) { return t.task_role_arn.has_value(); }, Verdict::kWarn,

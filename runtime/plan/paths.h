@@ -14,8 +14,9 @@
 //       supervisor.log                what the supervisor could only say to its standard error
 //       etc/hosts, resolv.conf, hostname    bound into the containers
 //       containers/<name>/upper, work       the writable layer
-//       logs/<name>/                  runtime/logs/segment.h
-//       syscalls/<name>               of a traced container: isolation/seccomp_trace.h
+//       storage.img                   their file system, where no quota limits them
+//       (task_storage.h) logs/<name>/                  runtime/logs/segment.h syscalls/<name> of a
+//       traced container: isolation/seccomp_trace.h
 //     logs/<task id>/<name>/            logs that outlive the task: log streams own them
 //   <run root>                        /run/skiff: gone after a reboot
 //     tasks/<task id>/control.sock    runtime/supervisor/control.h

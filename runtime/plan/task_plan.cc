@@ -311,6 +311,11 @@ Result<TaskPlan> MakePlan(const TaskDefinition& definition, const PlanRequest& r
         static_cast<uint64_t>(definition.cpu->count()) * isolation::kCpuPeriodMicroseconds / 1024;
   }
   plan.limits.pids_max = kDefaultTaskPids;
+  plan.storage.limit = kDefaultStorage;
+  if (definition.ephemeral_storage) {
+    plan.storage = {Bytes::GiB(static_cast<uint64_t>(definition.ephemeral_storage->size_in_gib)),
+                    true};
+  }
   plan.warnings = request.warnings;
   WarnOfOpenings(request.isolation, &plan.warnings);
   plan.user_namespace = UserNamespaceOf(request.isolation, plan.network_mode, &plan.warnings);

@@ -67,6 +67,13 @@ struct ContainerPlan {
   bool operator==(const ContainerPlan&) const = default;
 };
 
+// What all containers together may write into their root file systems.
+struct StoragePlan {
+  Bytes limit;            // 0: none
+  bool is_asked = false;  // by the definition; otherwise it is the default, kept where that is free
+  bool operator==(const StoragePlan&) const = default;
+};
+
 struct PublishedPortPlan {
   uint16_t host_port = 0;
   uint16_t container_port = 0;
@@ -82,6 +89,7 @@ struct TaskPlan {
   std::string cgroup;  // path below each hierarchy
   LimitsPlan limits;
   UserNamespacePlan user_namespace;
+  StoragePlan storage;
   bool share_pids = false;
   NetworkMode network_mode = NetworkMode::kAwsvpc;
   std::vector<PublishedPortPlan> published_ports;

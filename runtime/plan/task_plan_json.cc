@@ -260,6 +260,16 @@ Result<UserNamespacePlan> DecodeUserNamespace(const JsonCursor& root) {
   return plan;
 }
 
+// A plan of before there was one has none.
+Result<StoragePlan> DecodeStorage(const JsonCursor& root) {
+  StoragePlan plan;
+  std::optional<JsonCursor> found = TRY(root.Find("storage"));
+  if (!found) return plan;
+  plan.limit = Bytes(static_cast<uint64_t>(TRY(GetInteger(*found, "limit", 0, INT64_MAX))));
+  plan.is_asked = TRY(GetBoolean(*found, "asked"));
+  return plan;
+}
+
 Result<PublishedPortPlan> DecodePort(const JsonCursor& cursor) {
   PublishedPortPlan port;
   port.host_port = static_cast<uint16_t>(TRY(GetInteger(cursor, "hostPort", 1, 65'535)));
@@ -272,22 +282,24 @@ Result<PublishedPortPlan> DecodePort(const JsonCursor& cursor) {
 }  // namespace
 
 std::string EncodePlan(const TaskPlan& plan) {
-  json out = {{"version", kPlanVersion},
-              {"taskId", plan.id.text()},
-              {"family", plan.family},
-              {"createdAt", plan.created_at},
-              {"dataRoot", plan.roots.data},
-              {"runRoot", plan.roots.run},
-              {"cgroup", plan.cgroup},
-              {"limits", EncodeLimits(plan.limits)},
-              {"userNamespace",
-               {{"wanted", plan.user_namespace.is_wanted},
-                {"required", plan.user_namespace.is_required},
-                {"firstId", plan.user_namespace.first_id}}},
-              {"sharePids", plan.share_pids},
-              {"networkMode", std::string(NetworkModeName(plan.network_mode))},
-              {"hostname", plan.hostname},
-              {"warnings", plan.warnings}};
+  json out = {
+      {"version", kPlanVersion},
+      {"taskId", plan.id.text()},
+      {"family", plan.family},
+      {"createdAt", plan.created_at},
+      {"dataRoot", plan.roots.data},
+      {"runRoot", plan.roots.run},
+      {"cgroup", plan.cgroup},
+      {"limits", EncodeLimits(plan.limits)},
+      {"userNamespace",
+       {{"wanted", plan.user_namespace.is_wanted},
+        {"required", plan.user_namespace.is_required},
+        {"firstId", plan.user_namespace.first_id}}},
+      {"storage", {{"limit", plan.storage.limit.count()}, {"asked", plan.storage.is_asked}}},
+      {"sharePids", plan.share_pids},
+      {"networkMode", std::string(NetworkModeName(plan.network_mode))},
+      {"hostname", plan.hostname},
+      {"warnings", plan.warnings}};
   out["publishedPorts"] = json::array();
   for (const PublishedPortPlan& port : plan.published_ports) {
     out["publishedPorts"].push_back({{"hostPort", port.host_port},
@@ -319,6 +331,7 @@ Result<TaskPlan> DecodePlan(std::string_view text) {
   JsonCursor limits = TRY(root.Get("limits"));
   plan.limits = TRY(DecodeLimits(limits));
   plan.user_namespace = TRY(DecodeUserNamespace(root));
+  plan.storage = TRY(DecodeStorage(root));
   plan.share_pids = TRY(FindBoolean(root, "sharePids"));
   plan.network_mode = TRY(DecodeNetworkMode(root));
   plan.hostname = TRY(GetString(root, "hostname"));

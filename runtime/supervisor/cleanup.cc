@@ -8,6 +8,7 @@
 #include "isolation/sys/file.h"
 #include "runtime/supervisor/id_blocks.h"
 #include "runtime/supervisor/task_network.h"
+#include "runtime/supervisor/task_storage.h"
 
 namespace skiff::runtime {
 namespace {
@@ -42,8 +43,7 @@ std::vector<Error> CleanUpTask(const TaskPlan& plan, networking::Network* networ
   std::vector<Error> errors;
   Note(RemoveCgroups(plan), "cgroups", &errors);
   DetachNetwork(plan, network, &errors);
-  std::string directory = plan.roots.TaskDirectory(plan.id);
-  Note(sys::RemoveTree(AT_FDCWD, directory + "/containers"), "writable layers", &errors);
+  Note(RemoveStorage(plan), "writable layers", &errors);
   Note(sys::RemoveTree(AT_FDCWD, plan.roots.RunDirectory(plan.id)), "run directory", &errors);
   // Last, and only when nothing has its ids any more.
   if (errors.empty()) {

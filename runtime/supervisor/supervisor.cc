@@ -14,6 +14,7 @@
 #include "runtime/plan/limits.h"
 #include "runtime/supervisor/cleanup.h"
 #include "runtime/supervisor/limits.h"
+#include "runtime/supervisor/task_storage.h"
 #include "runtime/supervisor/task_user_namespace.h"
 
 namespace skiff::runtime {
@@ -141,6 +142,23 @@ Result<> Supervisor::SetUpCgroup() {
   return {};
 }
 
+// A limit that cannot be kept is said, and the task runs without: as with those of cgroups.
+void Supervisor::SetUpStorage() {
+  int64_t begin = MonotonicNanoseconds();
+  Result<StorageKeeper> keeper = LimitStorage(plan_);
+  if (!keeper.ok()) {
+    std::string text = "ephemeralStorage is not enforced: " + keeper.error().message();
+    Log(LogLevel::kWarning, text);
+    Warn("", text);
+    return;
+  }
+  if (keeper.value() == StorageKeeper::kNobody) return;
+  Event event = MakeEvent(EventType::kStepFinished);
+  event.step = kStorageStep;
+  event.duration_ns = MonotonicNanoseconds() - begin;
+  Record(std::move(event));
+}
+
 void Supervisor::MakeContainers() {
   context_ = {&plan_,
               &*cgroups_,
@@ -194,6 +212,7 @@ Result<> Supervisor::SetUp() {
   cgroup.duration_ns = MonotonicNanoseconds() - begin;
   events.push_back(std::move(cgroup));
   events_.Append(std::move(events));
+  SetUpStorage();
   MakeContainers();
   return {};
 }

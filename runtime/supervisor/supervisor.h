@@ -43,6 +43,7 @@ class Supervisor {
   Result<> SetUpUserNamespace();
   Result<> SetUpPids();
   Result<> SetUpCgroup();
+  void SetUpStorage();
   void MakeContainers();
 
   void Feed(const Input& input);

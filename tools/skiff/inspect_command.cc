@@ -36,6 +36,10 @@ TaskKernelFacts KernelFactsOf(const TaskRecord& record) {
   if (host.ok() && !record.is_stopped()) {
     facts.cgroups = host.value().Directories(record.plan.cgroup);
   }
+  if (!record.is_stopped()) {
+    Result<runtime::StorageFacts> storage = runtime::LookAtStorage(record.plan);
+    if (storage.ok()) facts.storage = storage.value();
+  }
   return facts;
 }
 

@@ -2,10 +2,12 @@
 // Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "runtime/supervisor/task_storage.h"
 #include "tools/skiff/records.h"
 
 namespace skiff::tools {
@@ -14,6 +16,7 @@ namespace skiff::tools {
 struct TaskKernelFacts {
   std::vector<std::pair<std::string, std::string>> enforcement;  // "memory", "cgroup v2"
   std::vector<std::string> cgroups;                              // the task's directories
+  std::optional<runtime::StorageFacts> storage;                  // of a task that runs
 };
 
 // The members of DescribeTasks that skiff has, as an array.

@@ -101,6 +101,12 @@ Json AllLimitsOf(const runtime::TaskPlan& plan) {
   return out;
 }
 
+Json StorageOf(const runtime::TaskPlan& plan, const runtime::StorageFacts& facts) {
+  return {{"limitBytes", plan.storage.limit.count()},
+          {"usedBytes", facts.used},
+          {"enforcedBy", std::string(runtime::StorageKeeperName(facts.keeper))}};
+}
+
 Json LatencyOf(const runtime::Task& task) {
   Json out = Json::array();
   for (const runtime::LatencyStep& step : task.latency) {
@@ -139,6 +145,7 @@ std::string EncodeTask(const TaskRecord& record, const TaskKernelFacts& facts) {
   out["enforcement"] = Json::object();
   for (const auto& [limit, by] : facts.enforcement) out["enforcement"][limit] = by;
   out["cgroups"] = facts.cgroups;
+  if (facts.storage) out["ephemeralStorage"] = StorageOf(record.plan, *facts.storage);
   out["warnings"] = record.task.warnings;
   out["cleanupFailures"] = record.task.cleanup_failures;
   out["latency"] = LatencyOf(record.task);

@@ -154,8 +154,6 @@ TEST(SupportedTest, WhatHasNoEffectIsKeptWithAWarning) {
        [](Parts p) {
          p.container.log_configuration = LogConfiguration{"json-file", {{"max-size", "1m"}}, {}};
        }},
-      {"ephemeralStorage: not enforced yet: the task may fill the disk",
-       [](Parts p) { p.task.ephemeral_storage = EphemeralStorage{21}; }},
       {"placementConstraints: not evaluated: there is one host",
        [](Parts p) { p.task.placement_constraints.resize(1); }},
       {"taskRoleArn: no credentials are served to the task yet",

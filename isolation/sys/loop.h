@@ -1,0 +1,19 @@
+// Files as block devices. Any thread.
+#pragma once
+
+#include <string>
+
+#include "isolation/base/result.h"
+#include "isolation/base/unique_fd.h"
+
+namespace skiff::sys {
+
+struct LoopDevice {
+  UniqueFd fd;       // the device lives as long as this, or a mount of it
+  std::string path;  // "/dev/loop3"
+};
+
+// `file` is borrowed, and is written through the page cache of its own file system.
+Result<LoopDevice> AttachLoop(int file);
+
+}  // namespace skiff::sys

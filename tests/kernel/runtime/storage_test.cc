@@ -1,0 +1,251 @@
+// What a task may write into its root file systems, by a quota and by an image file.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "isolation/sys/file.h"
+#include "isolation/sys/inode.h"
+#include "isolation/sys/loop.h"
+#include "isolation/sys/mount.h"
+#include "isolation/sys/quota.h"
+#include "isolation/sys/user_namespace.h"
+#include "runtime/supervisor/cleanup.h"
+#include "runtime/supervisor/task_storage.h"
+#include "tests/support/capability.h"
+#include "tests/support/supervised_task.h"
+
+namespace skiff::runtime {
+namespace {
+
+using skiff::test::LogBytes;
+using skiff::test::RemainsOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr Bytes kLimit = Bytes::MiB(16);
+// What goes in, one MiB at a time, and whether the rest of the task still works.
+constexpr const char* kFill =
+    "i=0; while [ $i -lt 40 ] && dd if=/dev/zero of=/fill$i bs=1M count=1 2>/tmp/why; do "
+    "i=$((i+1)); done; echo wrote $i; cat /tmp/why; rm /fill*; echo again > /fill && cat /fill";
+
+std::string MissingLoop() {
+  // Where no static device node makes the kernel load it.
+  static const bool loaded = system("modprobe -q loop 2>/dev/null") == 0;
+  static_cast<void>(loaded);
+  if (!sys::Exists(AT_FDCWD, "/dev/loop-control")) return "loop devices";
+  return sys::Exists(AT_FDCWD, "/sbin/mke2fs") ? "" : "mke2fs";
+}
+
+class StorageTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    SKIFF_REQUIRE(skiff::test::MissingRoot());
+    SKIFF_REQUIRE(skiff::test::MissingBusybox());
+    SKIFF_REQUIRE(MissingLoop());
+    installation_ = std::make_unique<skiff::test::Installation>();
+  }
+
+  TaskPlan Plan(const std::string& script, bool is_asked = true) {
+    TaskPlan plan = installation_->Plan({script}, NetworkMode::kNone);
+    plan.storage = {kLimit, is_asked};
+    return plan;
+  }
+  std::string ImageOf(const TaskPlan& plan) {
+    return installation_->TaskDirectory(plan) + "/storage.img";
+  }
+  // Loop devices whose file is of the task.
+  std::vector<std::string> LoopsOf(const TaskPlan& plan) {
+    std::vector<std::string> loops;
+    for (const auto& entry : std::filesystem::directory_iterator("/sys/block")) {
+      Result<std::string> file =
+          sys::ReadFile(AT_FDCWD, entry.path().string() + "/loop/backing_file");
+      if (file.ok() && file.value().find(plan.id.text()) != std::string::npos) {
+        loops.push_back(entry.path().filename());
+      }
+    }
+    return loops;
+  }
+  bool HasStep(const Task& task) {
+    for (const LatencyStep& step : task.latency) {
+      if (step.name == kStorageStep) return true;
+    }
+    return false;
+  }
+  // MiB that the script wrote.
+  int Written(const TaskPlan& plan) {
+    std::string log = LogBytes(plan, "c0");
+    int count = -1;
+    sscanf(log.c_str(), "wrote %d", &count);
+    EXPECT_THAT(log, HasSubstr("again\n")) << "room again after rm";
+    return count;
+  }
+
+  std::unique_ptr<skiff::test::Installation> installation_;
+};
+
+TEST_F(StorageTest, ALimitThatIsAskedForHoldsInAnImageFile) {
+  TaskPlan plan = Plan(kFill);
+  UniqueFd data = sys::OpenDirectory(AT_FDCWD, installation_->roots().data).value();
+  if (sys::EnforcesProjects(data.get())) GTEST_SKIP() << "here a quota does it";
+  Task task = installation_->Run(plan);
+  EXPECT_THAT(task.warnings, IsEmpty());
+  EXPECT_TRUE(HasStep(task));
+  int written = Written(plan);
+  EXPECT_GT(written, 4) << "what the file system takes for itself";
+  EXPECT_LE(written, 16);
+  EXPECT_THAT(LogBytes(plan, "c0"), HasSubstr("No space left"));
+  EXPECT_THAT(RemainsOf(plan.roots, plan.id), IsEmpty());
+  EXPECT_THAT(LoopsOf(plan), IsEmpty());
+  EXPECT_FALSE(sys::Exists(AT_FDCWD, ImageOf(plan)));
+}
+
+TEST_F(StorageTest, TheDefaultMakesNoImageFile) {
+  TaskPlan plan = Plan("dd if=/dev/zero of=/fill bs=1M count=20 2>/dev/null && echo wrote", false);
+  UniqueFd data = sys::OpenDirectory(AT_FDCWD, installation_->roots().data).value();
+  if (sys::EnforcesProjects(data.get())) GTEST_SKIP() << "here a quota keeps the default too";
+  Task task = installation_->Run(plan);
+  EXPECT_FALSE(HasStep(task));
+  EXPECT_EQ(LogBytes(plan, "c0"), "wrote\n");
+}
+
+TEST_F(StorageTest, ASupervisorThatIsKilledLeavesNeitherLoopNorFile) {
+  TaskPlan plan = Plan("echo up; exec sleep 600");
+  sys::Process supervisor = installation_->Start(plan).value();
+  ASSERT_TRUE(installation_->WaitFor(
+      plan, supervisor, [](const Task& task) { return task.last_status == TaskStatus::kRunning; }));
+  StorageFacts facts = LookAtStorage(plan).value();
+  if (facts.keeper == StorageKeeper::kImage) {
+    EXPECT_EQ(LoopsOf(plan).size(), 1u);
+    EXPECT_LT(facts.used, kLimit.count()) << "sparse";
+  }
+  EXPECT_NE(facts.keeper, StorageKeeper::kNobody);
+  sys::SignalPidfd(supervisor.pidfd.get(), SIGKILL).value();
+  sys::WaitPidfd(supervisor.pidfd.get(), true).value();
+  UniqueFd lock = TryLockTask(installation_->TaskDirectory(plan)).value();
+  ASSERT_TRUE(lock.valid());
+  Result<> recovered = RecoverDeadTask(plan);
+  EXPECT_TRUE(recovered.ok()) << recovered.error().message();
+  EXPECT_THAT(RemainsOf(plan.roots, plan.id), IsEmpty());
+  EXPECT_FALSE(sys::Exists(AT_FDCWD, ImageOf(plan)));
+}
+
+// A file system of ours with quotas, in a mount namespace that this test stays in.
+class QuotaTest : public StorageTest {
+ protected:
+  void SetUp() override {
+    SKIFF_REQUIRE(skiff::test::MissingRoot());
+    SKIFF_REQUIRE(skiff::test::MissingBusybox());
+    SKIFF_REQUIRE(MissingLoop());
+    std::string image = disk_.path() + "/disk", point = disk_.path() + "/mnt";
+    UniqueFd file = sys::Open(AT_FDCWD, image, O_RDWR | O_CREAT, 0600).value();
+    sys::Truncate(file.get(), 256 << 20).value();
+    std::string make = "/sbin/mke2fs -q -F -t ext4 -O quota,project -E quotatype=prjquota " + image;
+    ASSERT_EQ(system(make.c_str()), 0);
+    sys::LoopDevice loop = sys::AttachLoop(file.get()).value();
+    sys::FilesystemContext context = sys::FilesystemContext::Open("ext4").value();
+    context.SetString("source", loop.path).value();
+    context.SetFlag("prjquota").value();
+    Result<> made = context.Create();
+    if (!made.ok())
+      GTEST_SKIP() << "missing capability: ext4 with quotas: " << made.error().message();
+    UniqueFd mount = context.Mount(0).value();
+    sys::EnterFollowingMountNamespace().value();
+    sys::MakeDirectory(AT_FDCWD, point, 0755).value();
+    sys::AttachMount(mount.get(), AT_FDCWD, point).value();
+    setenv("TMPDIR", point.c_str(), 1);
+    installation_ = std::make_unique<skiff::test::Installation>();
+    unsetenv("TMPDIR");
+    is_mounted_ = true;
+  }
+  void TearDown() override {
+    installation_.reset();
+    if (is_mounted_) sys::DetachMount(disk_.path() + "/mnt").Ignore();
+  }
+
+  skiff::test::TempDir disk_;
+  bool is_mounted_ = false;
+};
+
+TEST_F(QuotaTest, TheDefaultHoldsAndNothingOfItStays) {
+  TaskPlan plan = Plan(kFill, false);
+  Task task = installation_->Run(plan);
+  EXPECT_THAT(task.warnings, IsEmpty());
+  EXPECT_TRUE(HasStep(task));
+  int written = Written(plan);
+  EXPECT_GE(written, 14);
+  EXPECT_LE(written, 16);
+  EXPECT_THAT(LogBytes(plan, "c0"), HasSubstr("quota exceeded"));
+  EXPECT_THAT(RemainsOf(plan.roots, plan.id), IsEmpty());
+  EXPECT_FALSE(sys::Exists(AT_FDCWD, ImageOf(plan)));
+}
+
+TEST_F(QuotaTest, WhatIsUsedIsCountedAndTheLimitGoesWithTheTask) {
+  TaskPlan plan = Plan("dd if=/dev/zero of=/f bs=1M count=3 2>/dev/null; sync; exec sleep 600");
+  sys::Process supervisor = installation_->Start(plan).value();
+  ASSERT_TRUE(installation_->WaitFor(
+      plan, supervisor, [](const Task& task) { return task.last_status == TaskStatus::kRunning; }));
+  StorageFacts facts = LookAtStorage(plan).value();
+  EXPECT_EQ(facts.keeper, StorageKeeper::kQuota);
+  sys::SignalPidfd(supervisor.pidfd.get(), SIGKILL).value();
+  sys::WaitPidfd(supervisor.pidfd.get(), true).value();
+  EXPECT_GT(LookAtStorage(plan).value().used, 0u);
+  UniqueFd lock = TryLockTask(installation_->TaskDirectory(plan)).value();
+  Result<> recovered = RecoverDeadTask(plan);
+  EXPECT_TRUE(recovered.ok()) << recovered.error().message();
+  UniqueFd data = sys::OpenDirectory(AT_FDCWD, installation_->roots().data).value();
+  EXPECT_EQ(sys::ProjectUsage(data.get(), plan.user_namespace.first_id).ValueOr(0), 0u);
+}
+
+TEST_F(QuotaTest, AnAdministratorsProjectIsLeftAlone) {
+  UniqueFd data = sys::OpenDirectory(AT_FDCWD, installation_->roots().TasksDirectory()).value();
+  sys::SetProject(data.get(), 7).value();
+  sys::SetProjectLimit(data.get(), 7, 64 << 20).value();
+  TaskPlan plan = Plan("echo ran");
+  plan.storage = {};
+  installation_->Run(plan);
+  EXPECT_EQ(LogBytes(plan, "c0"), "ran\n");
+  EXPECT_THAT(RemainsOf(plan.roots, plan.id), IsEmpty());
+  EXPECT_EQ(sys::ProjectOf(data.get()).value(), 7u);
+  EXPECT_EQ(sys::ProjectLimit(data.get(), 7).value(), 64u << 20);
+}
+
+#ifdef SKIFF_FAILPOINTS
+// Whatever step of the limit fails, the task runs, says so, and leaves nothing.
+TEST_F(StorageTest, AHostThatCannotIsAWarning) {
+  for (const char* call : {"LOOP_CONFIGURE:1", "fsopen:1", "ftruncate:1"}) {
+    TaskPlan plan = Plan("echo ran");
+    UniqueFd data = sys::OpenDirectory(AT_FDCWD, installation_->roots().data).value();
+    if (sys::EnforcesProjects(data.get())) GTEST_SKIP() << "here a quota does it";
+    std::string marker = installation_->TaskDirectory(plan) + "/marker";
+    Task task = installation_->Run(plan, {"SKIFF_FAILPOINT=" + std::string(call) + ":1:" + marker});
+    if (!sys::Exists(AT_FDCWD, marker)) ADD_FAILURE() << call << " was not reached";
+    EXPECT_EQ(LogBytes(plan, "c0"), "ran\n") << call;
+    ASSERT_EQ(task.warnings.size(), 1u) << call;
+    EXPECT_THAT(task.warnings[0], HasSubstr("ephemeralStorage is not enforced: ")) << call;
+    EXPECT_THAT(RemainsOf(plan.roots, plan.id), IsEmpty()) << call;
+    EXPECT_THAT(LoopsOf(plan), IsEmpty()) << call;
+    EXPECT_FALSE(sys::Exists(AT_FDCWD, ImageOf(plan))) << call;
+  }
+}
+
+TEST_F(StorageTest, KilledInTheMiddleOfMakingItNothingStays) {
+  for (const char* call : {"ftruncate:1", "LOOP_CONFIGURE:1", "fsopen:1", "move_mount:1"}) {
+    TaskPlan plan = Plan("echo ran");
+    std::string marker = installation_->TaskDirectory(plan) + "/marker";
+    installation_->Run(plan, {"SKIFF_FAILPOINT=" + std::string(call) + ":kill:" + marker});
+    EXPECT_TRUE(sys::Exists(AT_FDCWD, marker)) << call << " was not reached";
+    UniqueFd lock = TryLockTask(installation_->TaskDirectory(plan)).value();
+    ASSERT_TRUE(lock.valid());
+    Result<> recovered = RecoverDeadTask(plan);
+    EXPECT_TRUE(recovered.ok()) << call << ": " << recovered.error().message();
+    EXPECT_THAT(RemainsOf(plan.roots, plan.id), IsEmpty()) << call;
+    EXPECT_THAT(LoopsOf(plan), IsEmpty()) << call;
+    EXPECT_FALSE(sys::Exists(AT_FDCWD, ImageOf(plan))) << call;
+  }
+}
+#endif
+
+}  // namespace
+}  // namespace skiff::runtime
