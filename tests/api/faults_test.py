@@ -174,6 +174,10 @@ class FaultsTest(unittest.TestCase):
         daemon_module.BIN = old
         self.daemon.start("--anonymous")
         before = self.start_sleeper()
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+            self.daemon.process.send_signal(signal.SIGHUP)
+            self.assertEqual(self.daemon.process.wait(), 0)
+            self.daemon.start("--anonymous")
         self.daemon.process.send_signal(signal.SIGTERM)
         self.assertEqual(self.daemon.process.wait(), 0)
         daemon_module.BIN = new

@@ -47,13 +47,20 @@ void LogFailure(const Result<>& result) {
   if (!result.ok()) Log(LogLevel::kWarning, result.error().message());
 }
 
+// SIGHUP as well, when the terminal it was started from goes; not under nohup.
+std::vector<int> SignalsThatEnd() {
+  struct sigaction hangup {};
+  bool is_ignored = sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler == SIG_IGN;
+  return is_ignored ? std::vector<int>{SIGTERM, SIGINT} : std::vector<int>{SIGTERM, SIGINT, SIGHUP};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Daemon>> Daemon::Open(DaemonOptions options,
                                              std::vector<UniqueFd> inherited) {
   std::unique_ptr<Daemon> made(new Daemon(std::move(options)));
   // Before any thread: they all inherit that it is blocked.
-  made->signals_ = TRY(sys::MakeSignalFd({SIGTERM, SIGINT}));
+  made->signals_ = TRY(sys::MakeSignalFd(SignalsThatEnd()));
   signal(SIGPIPE, SIG_IGN);
   TRY(made->LockDataRoot());
   const DaemonOptions& given = made->options_;
@@ -68,7 +75,8 @@ Result<> Daemon::LockDataRoot() {
   const std::string& root = options_.roots.data;
   TRY(sys::MakeDirectories(root, 0755));
   lock_ = TRY(sys::Open(AT_FDCWD, root + "/skiffd.lock", O_RDWR | O_CREAT, 0600));
-  bool is_locked = TRY(sys::TryLock(lock_.get(), sys::LockMode::kExclusive));
+  // Not flock: a child between clone and exec would hold it for a daemon that was killed.
+  bool is_locked = TRY(sys::TryProcessLock(lock_.get()));
   if (!is_locked) return Error(Code::kConflict, root + ": another skiffd works on it");
   return {};
 }

@@ -33,7 +33,7 @@ class Daemon {
   static Result<std::unique_ptr<Daemon>> Open(DaemonOptions options,
                                               std::vector<UniqueFd> inherited);
 
-  // Until SIGTERM or SIGINT, or until one of the threads fails.
+  // Until SIGTERM, SIGINT or SIGHUP, or until one of the threads fails.
   Result<> Run();
 
  private:
