@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -B
-"""Writes an image that means harm, as an OCI layout: bomb.py NAME DIRECTORY. A process of its own, so
-that what it takes to make one is not counted as what it takes to refuse it."""
+"""Writes an image that means harm, as an OCI layout: bomb.py NAME DIRECTORY. A process of its own,
+so that what it takes to make one is not counted as what it takes to refuse it."""
 
 import ctypes
 import hashlib

@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -B
-"""What skiff makes of an image, beside what umoci and podman make of it, file by file: content, kind,
-mode, owner, times, extended attributes, hard links. Needs root."""
+"""What skiff makes of an image, beside what umoci and podman make of it, file by file: content,
+kind, mode, owner, times, extended attributes, hard links. Needs root."""
 
 import ctypes
 import gzip
