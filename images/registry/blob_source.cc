@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "images/registry/headers.h"
 #include "images/registry/limits.h"
 #include "isolation/base/clock.h"
 
@@ -21,11 +22,13 @@ Result<> BlobSource::Open() {
   bool is_whole = exchange_->status() == 200;
   skip_ = is_whole ? done_ : 0;
   if (!is_whole) {
-    const std::string* range = exchange_->Find("Content-Range");
-    std::string begin = "bytes " + std::to_string(done_) + "-";
-    if (range == nullptr || !range->starts_with(begin)) {
+    const std::string* header = exchange_->Find("Content-Range");
+    std::optional<ContentRange> range;
+    if (header != nullptr) range = ParseContentRange(*header);
+    if (!range || range->first != done_) {
       return Error(Code::kInvalid, "the registry answers with another range than was asked for");
     }
+    if (range->size && *range->size != size_) return WrongLength(*range->size, size_);
   }
   std::optional<uint64_t> length = exchange_->head().content_length;
   uint64_t offered = length.value_or(0) + (is_whole ? 0 : done_);
@@ -37,13 +40,12 @@ Result<> BlobSource::Open() {
 Result<> BlobSource::CheckSpeed(uint64_t bytes, int64_t nanoseconds) {
   window_bytes_ += bytes;
   window_time_ += nanoseconds;
-  constexpr int64_t kWindow = Nanoseconds(kSpeedWindow).count();
-  if (window_time_ < kWindow) return {};
-  uint64_t least = settings_.least_bytes_per_second * static_cast<uint64_t>(kSpeedWindow.count());
+  if (window_time_ < Nanoseconds(settings_.speed_window).count()) return {};
+  uint64_t seconds = static_cast<uint64_t>(settings_.speed_window.count());
+  uint64_t least = settings_.least_bytes_per_second * seconds;
   if (window_bytes_ < least) {
     return Error(Code::kTimeout, "slower than " + std::to_string(settings_.least_bytes_per_second) +
-                                     " bytes a second for " + std::to_string(kSpeedWindow.count()) +
-                                     " s");
+                                     " bytes a second for " + std::to_string(seconds) + " s");
   }
   window_bytes_ = 0;
   window_time_ = 0;
@@ -94,7 +96,7 @@ Result<std::string_view> BlobSource::Next() {
                                                       " of " + std::to_string(size_) + " bytes")
                       : std::move(piece).error();
     bool is_passing = error.code() == Code::kUnavailable || error.code() == Code::kTimeout;
-    bool is_slow = window_time_ >= Nanoseconds(kSpeedWindow).count();
+    bool is_slow = window_time_ >= Nanoseconds(settings_.speed_window).count();
     ++failures_;
     if (!is_passing || is_slow || failures_ >= settings_.attempts || ++resumes_ > kMaxResumes) {
       return error;

@@ -23,8 +23,7 @@ inline constexpr size_t kMaxResumes = 100;  // of one blob
 inline constexpr std::chrono::milliseconds kMaxRetryDelay{8'000};
 inline constexpr std::chrono::seconds kMaxRetryAfter{
     120};  // a registry may ask for; longer: an error
+inline constexpr std::chrono::seconds kMostRetryAfter{1'000'000};  // whatever it says
 inline constexpr std::chrono::seconds kHelperTimeout{30};
-// How long a download may be slower than the least speed before it is given up.
-inline constexpr std::chrono::seconds kSpeedWindow{30};
 
 }  // namespace skiff::images::registry

@@ -1,7 +1,5 @@
 #include "images/registry/repository.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <random>
 #include <thread>
@@ -10,6 +8,7 @@
 #include "images/limits.h"
 #include "images/manifest.h"
 #include "images/registry/documents.h"
+#include "images/registry/headers.h"
 #include "images/registry/limits.h"
 #include "isolation/base/clock.h"
 #include "isolation/base/text.h"
@@ -56,17 +55,10 @@ bool IsWorthAnotherTry(int status) {
   return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505);
 }
 
-// Seconds or a date; nullopt when there is neither.
 std::optional<milliseconds> RetryAfter(const http::Exchange& exchange) {
   const std::string* value = exchange.Find("Retry-After");
   if (value == nullptr) return std::nullopt;
-  if (std::optional<uint64_t> seconds = ParseUint(*value, 1'000'000)) {
-    return milliseconds(*seconds * 1000);
-  }
-  tm date{};
-  if (strptime(value->c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date) == nullptr) return std::nullopt;
-  int64_t left = timegm(&date) - WallNanoseconds() / 1'000'000'000;
-  return milliseconds(std::clamp<int64_t>(left, 0, 1'000'000) * 1000);
+  return ParseRetryAfter(*value, WallNanoseconds() / 1'000'000'000);
 }
 
 // Doubles, and is spread so that many hosts do not come back at once.

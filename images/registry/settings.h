@@ -6,7 +6,7 @@
 //        "certificateAuthority": "/etc/...", a PEM file that is believed as well
 //        "mirrors": ["mirror.local:5000"]}}, asked first, in this order
 //    "parallelLayers": 3, "attempts": 4, "retryDelayMilliseconds": 500, "connectSeconds": 10,
-//    "idleSeconds": 30, "leastBytesPerSecond": 1024}
+//    "idleSeconds": 30, "leastBytesPerSecond": 1024, "slowSeconds": 30}
 //
 // Certificates of /etc/skiff/certs.d/<host[:port]>/*.crt and /etc/docker/certs.d/... are believed
 // for that host too. Values; any thread.
@@ -37,6 +37,8 @@ struct Settings {
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds idle_timeout{30'000};
   uint64_t least_bytes_per_second = 1024;
+  // How long a download may be slower before it is given up.
+  std::chrono::seconds speed_window{30};
 
   RegistryRules For(const std::string& host) const;
 };

@@ -52,6 +52,8 @@ const std::vector<Number>& Numbers() {
        [](Settings& s, int64_t n) { s.idle_timeout = milliseconds(n * 1000); }},
       {"leastBytesPerSecond", 0, INT64_MAX,
        [](Settings& s, int64_t n) { s.least_bytes_per_second = static_cast<uint64_t>(n); }},
+      {"slowSeconds", 1, 3600,
+       [](Settings& s, int64_t n) { s.speed_window = std::chrono::seconds(n); }},
   };
   return kNumbers;
 }
@@ -60,7 +62,7 @@ Result<Settings> ReadSettings(const JsonCursor& root) {
   Settings settings;
   std::vector<std::string> unknown =
       root.UnknownMembers({"registries", "parallelLayers", "attempts", "retryDelayMilliseconds",
-                           "connectSeconds", "idleSeconds", "leastBytesPerSecond"});
+                           "connectSeconds", "idleSeconds", "leastBytesPerSecond", "slowSeconds"});
   if (!unknown.empty()) return Error(Code::kInvalid, unknown[0] + ": unknown");
   for (const Number& number : Numbers()) {
     std::optional<int64_t> value = TRY(root.FindInteger(number.name, number.min, number.max));

@@ -123,6 +123,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         start = 0
         if "Range" in self.headers and fault != "norange":
             start = int(self.headers["Range"][6:-1])
+        if fault == "slow" and is_long:
+            return self.drip(body)
         is_broken = fault in ("reset", "norange") and is_long and self.server.take(fault)
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body) - start))
@@ -139,6 +141,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
 
+    def drip(self, body):
+        """A byte a second, until whoever reads has enough."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        for byte in body:
+            if self.server.enough.wait(1):
+                break
+            try:
+                self.wfile.write(bytes([byte]))
+            except OSError:
+                break
+        self.close_connection = True
+
+
 class Registry(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
@@ -149,6 +166,7 @@ class Registry(http.server.ThreadingHTTPServer):
         self.requests = []
         self.faults = {"reset": 2, "norange": 1, "busy": 2}  # how often
         self.lock = threading.Lock()
+        self.enough = threading.Event()
         self.host = f"127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 

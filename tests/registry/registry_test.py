@@ -2,12 +2,14 @@
 """skiff image pull against Debian's docker-registry (with TLS and a password), and against one that
 breaks off, lies and loops. Needs root."""
 
+import concurrent.futures
 import json
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
@@ -27,8 +29,12 @@ class PullTest(unittest.TestCase):
 
     def skiff(self, *arguments, text=None, stdin=None):
         settings = self.folder / "registries.json"
-        document = {"retryDelayMilliseconds": 1, "registries": self.registries}
-        settings.write_text(json.dumps(document))
+        document = {
+            "retryDelayMilliseconds": 1,
+            "slowSeconds": 2,
+            "registries": self.registries,
+        }
+        self.replace(settings, json.dumps(document))
         environment = {
             "PATH": os.environ["PATH"],
             "SKIFF_DATA_ROOT": str(self.folder / "data"),
@@ -45,13 +51,21 @@ class PullTest(unittest.TestCase):
     def stored(self):
         path = self.folder / "images.json"
         if not path.exists():
-            path.write_text("{}")
+            self.replace(path, "{}")
         return path
+
+    @staticmethod
+    def replace(path, text):
+        """At once: another command may be reading it."""
+        new = path.with_suffix(f".{threading.get_ident()}")
+        new.write_text(text)
+        new.replace(path)
 
     def faulty(self):
         registry = Registry(self.image)
         self.addCleanup(registry.server_close)
         self.addCleanup(registry.shutdown)
+        self.addCleanup(registry.enough.set)
         self.registries[registry.host] = {"insecure": True}
         return registry
 
@@ -106,6 +120,7 @@ class PullTest(unittest.TestCase):
         self.assert_refused(host + "/schema1:1", "schema 1")
         self.assert_refused(host + "/loop:1", "redirects")
         self.assert_refused(host + "/challenge:1", "malformed WWW-Authenticate")
+        self.assert_refused(host + "/slow:1", "slower than 1024 bytes a second for 2 s")
 
     def test_credentials_go_to_no_other_host(self):
         registry, other = self.faulty(), self.faulty()
@@ -142,6 +157,33 @@ class PullTest(unittest.TestCase):
         self.skiff(*command)
         manifests = [p for p, _ in registry.requests if "/manifests/" in p]
         self.assertEqual(len(manifests), times, manifests)
+
+    def test_many_pulls_of_one_image_fetch_it_once(self):
+        registry = self.faulty()
+        name = registry.host + "/plain:1"
+        with concurrent.futures.ThreadPoolExecutor(32) as pool:
+            pulls = [pool.submit(self.skiff, "image", "pull", "-q", name) for _ in range(32)]
+            done = [pull.result() for pull in pulls]
+        outcomes = {(p.returncode, p.stdout.strip(), p.stderr) for p in done}
+        self.assertEqual(outcomes, {(0, self.image.id, "")})
+        blob = "/v2/plain/blobs/" + self.image.long
+        self.assertEqual(len([p for p, _ in registry.requests if p == blob]), 1)
+        self.assert_pulled(name)
+
+    def test_removals_and_pulls_at_once_leave_no_half_image(self):
+        registry = self.faulty()
+        name = registry.host + "/plain:1"
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            work = []
+            for _ in range(8):
+                work.append(pool.submit(self.skiff, "image", "pull", "-q", name))
+                work.append(pool.submit(self.skiff, "image", "remove", name))
+            done = [each.result() for each in work]
+        self.assertEqual([p.stderr for p in done[::2] if p.returncode != 0], [])
+        self.assertEqual(self.skiff("image", "verify").returncode, 0)
+        self.assert_pulled(name)
+        self.assertEqual(self.skiff("image", "remove", name).returncode, 0)
+        self.assertEqual(self.kept(), [])
 
     def collect(self, **rules):
         rules = {"leastUnusedMinutes": 0, "diskPercent": 0, **rules}
