@@ -181,6 +181,8 @@ class SameTreeTest(unittest.TestCase):
         self.run_well(skiff, "image", "import", layout, "--name", "it:1", env=environment)
         inspected = self.run_well(skiff, "image", "inspect", "it:1", env=environment)
         layers = [layer["directory"] for layer in json.loads(inspected)["layers"]]
+        if len(layers) == 1:
+            return self.tree(layers[0])
         merged = self.folder / "merged"
         merged.mkdir(exist_ok=True)
         # As a container's root is stacked; the mount goes with its namespace.
@@ -233,6 +235,68 @@ class SameTreeTest(unittest.TestCase):
         packers = [("+zstd", zstd), ("", bytes), ("+gzip", gzip.compress)]
         layout = self.layout("image", [base(), middle(), top()], packers)
         self.assert_same(self.by_skiff(layout), self.by_podman(layout), "podman")
+
+    def test_what_tar_and_libarchive_write(self):
+        source = self.folder / "source"
+        self.plant(source)
+        written = {
+            "gnu": ["tar", "--format=gnu"],
+            "posix": ["tar", "--format=posix", "--xattrs"],
+            "ustar": ["tar", "--format=ustar"],
+            "v7": ["tar", "--format=v7"],
+            "gnu, sparse": ["tar", "--format=gnu", "--sparse"],
+        }
+        for version in ("0.0", "0.1", "1.0"):
+            sparse = ["tar", "--format=posix", "--sparse", f"--sparse-version={version}"]
+            written[f"posix, sparse {version}"] = sparse
+        if shutil.which("bsdtar"):
+            for name in ("pax", "gnutar", "ustar"):
+                written["bsdtar " + name] = ["bsdtar", "--format", name]
+        expected = self.tree(source)
+        for name, command in written.items():
+            # What the formats of old cannot hold.
+            left_out = [] if name in ("posix", "bsdtar pax") else ["--exclude=./noted"]
+            if name in ("v7", "ustar", "bsdtar ustar"):
+                left_out.append("--exclude=./long")
+            if name == "v7":
+                left_out.append("--exclude=./pipe")
+            command += [*left_out, "-cf", "-", "."]
+            done = subprocess.run(command, cwd=source, capture_output=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            layout = self.layout("image", [done.stdout], [("", bytes)])
+            ours = self.by_skiff(layout)
+            shutil.rmtree(layout)
+            skipped = tuple(word.removeprefix("--exclude=./") for word in left_out)
+            wanted = {k: v for k, v in expected.items() if not skipped or not k.startswith(skipped)}
+            with self.subTest(name):
+                self.assertEqual(sorted(ours), sorted(wanted))
+                for path, file in wanted.items():
+                    # The times of old are whole seconds, and an excluded file changes none.
+                    self.assertEqual({**ours[path], "time": 0}, {**file, "time": 0}, path)
+                    self.assertEqual(ours[path]["time"] // 10**9, file["time"] // 10**9, path)
+
+    def plant(self, source):
+        long = source / "long" / ("d" * 90) / ("e" * 90)
+        long.mkdir(parents=True)
+        (long / ("f" * 200)).write_text("deep")
+        (long / "link").symlink_to("x" * 150)
+        (source / "plain").write_text("plain")
+        os.link(source / "plain", source / "twin")
+        os.chmod(source / "plain", 0o4755)
+        os.chown(source / "plain", 1000, 2000)
+        os.chmod(source / "plain", 0o4755)
+        os.mkfifo(source / "pipe", 0o600)
+        (source / "empty").mkdir(mode=0o700)
+        (source / "noted").write_text("x")
+        os.setxattr(source / "noted", "user.note", b"a \xff note")
+        with open(source / "sparse", "wb") as file:
+            for at in (1 << 18, 5 << 18, 9 << 18):
+                file.seek(at)
+                file.write(b"data" * 1000)
+            file.truncate(5 << 20)
+        for number, path in enumerate(sorted(source.rglob("*"), reverse=True)):
+            os.utime(path, ns=(0, (FIRST_TIME + number) * 10**9 + 5), follow_symlinks=False)
+        os.utime(source, ns=(0, FIRST_TIME * 10**9))
 
 
 if __name__ == "__main__":

@@ -172,6 +172,24 @@ TEST_F(StoreTest, EveryKindOfFileGivesTheSameLayers) {
   EXPECT_EQ(layers.size(), 3u);
 }
 
+TEST_F(StoreTest, MediaTypesMayLieAboutCompression) {
+  TestImage image = TwoLayers();
+  image.layers[1].packed = Zstd(image.layers[1].tar);
+  std::string manifest = test::ManifestOf(image);
+  // Whatever the manifest says they are: the plain one gzip, the other too.
+  for (size_t at = 0; (at = manifest.find("layer.v1.tar", at)) != std::string::npos; ++at) {
+    size_t end = manifest.find('"', at);
+    manifest.replace(at, end - at, "layer.v1.tar+gzip");
+  }
+  LayoutBuilder layout(Path("layout"));
+  layout.AddImage(image);
+  layout.AddBlob(manifest);
+  layout.WriteIndex({test::DescriptorOf("application/vnd.oci.image.manifest.v1+json", manifest)});
+  Result<Image> imported = Store().Import(Path("layout"), {.name = "it:1"});
+  ASSERT_TRUE(imported.ok()) << imported.error().message();
+  EXPECT_TRUE(std::filesystem::exists(imported.value().layers[1].directory + "/top"));
+}
+
 TEST_F(StoreTest, DockerArchiveGetsTheSameManifestPackedOrNot) {
   TestImage plain = TwoLayers();
   plain.layers[1].packed.clear();

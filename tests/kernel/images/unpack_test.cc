@@ -258,6 +258,7 @@ TEST_F(UnpackTest, AttributesAreKeptExceptThoseThatSteerTheHost) {
   file.pax = {{"SCHILY.xattr.security.capability", capability},
               {"SCHILY.xattr.trusted.mine", "kept"},
               {"SCHILY.xattr.trusted.overlay.redirect", "/etc"},
+              {"SCHILY.xattr.user.overlay.opaque", "y"},
               {"SCHILY.xattr.security.selinux", "label"}};
   TarItem directory{.name = "d/", .type = '5'};
   directory.pax = {{"SCHILY.xattr.trusted.overlay.opaque", "y"}};
@@ -265,9 +266,30 @@ TEST_F(UnpackTest, AttributesAreKeptExceptThoseThatSteerTheHost) {
   EXPECT_EQ(XattrOf("ping", "security.capability"), capability);
   EXPECT_EQ(XattrOf("ping", "trusted.mine"), "kept");
   EXPECT_EQ(XattrOf("ping", "trusted.overlay.redirect"), "none");
+  EXPECT_EQ(XattrOf("ping", "user.overlay.opaque"), "none");
   EXPECT_EQ(XattrOf("ping", "security.selinux"), "none");
   EXPECT_EQ(XattrOf("d", "trusted.overlay.opaque"), "none");
   EXPECT_EQ(layer_.refused_xattrs, 0u);
+}
+
+// Version 3 says whose root it is for; the kernel keeps it as it is.
+TEST_F(UnpackTest, CapabilitiesOfAUserNamespaceAreKept) {
+  std::string capability("\x01\0\0\x03\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xa0\x86\x01\0", 24);
+  TarItem file{.name = "ping", .pax = {{"SCHILY.xattr.security.capability", capability}}};
+  UnpackWell(TarBuilder().Add(file));
+  EXPECT_EQ(XattrOf("ping", "security.capability"), capability);
+}
+
+TEST_F(UnpackTest, AnEmptyLayerIsALayer) {
+  UnpackWell(TarBuilder());
+  EXPECT_EQ(layer_.entries, 0u);
+  EXPECT_EQ(StatOf("").st_mode, S_IFDIR | 0755u);
+}
+
+// What overlayfs takes for a whiteout is one, whoever made it: it hides and does nothing else.
+TEST_F(UnpackTest, AWhiteoutDeviceInALayerIsAWhiteout) {
+  UnpackWell(TarBuilder().Add({.name = "gone", .type = '3'}).Directory("d/"));
+  EXPECT_TRUE(IsWhiteoutAt("gone"));
 }
 
 TEST_F(UnpackTest, AttributeNobodyKnowsIsCounted) {
