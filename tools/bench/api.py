@@ -6,9 +6,12 @@ import json
 import os
 import re
 import signal
+import secrets
 import socket
+import sqlite3
 import subprocess
 import time
+import zlib
 
 import measure
 import report
@@ -16,8 +19,11 @@ from contestants import IMAGE
 
 PORT = 18770
 TARGET = "AmazonEC2ContainerServiceV20141113."
-CHURN_TASKS = 500  # of true, ten a call
+CHURN_TASKS = 1000  # of true, ten a call
 CHURN_CLIENTS = 4
+SLOW_STEP = 0.15e-3  # seconds from which on a step of the start is listed
+HISTORY = 100_000  # stopped tasks
+PAGE = 100  # tasks, the API's largest
 WRK_SECONDS = 5
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-default"]}}
 WRK_SCRIPT = """
@@ -48,6 +54,15 @@ class Client:
         if answer.read() and answer.status != 200:
             raise RuntimeError(f"reset: {answer.status}")
 
+    def steps(self):
+        """From /metrics: {step of a start: mean seconds}, of all starts so far."""
+        self.connection.request("GET", "/metrics")
+        text = self.connection.getresponse().read().decode()
+        pattern = r'skiff_task_start_step_seconds_%s\{step="([^"]+)"\} (\S+)'
+        counts = dict(re.findall(pattern % "count", text))
+        return {step: float(total) / float(counts[step])
+                for step, total in re.findall(pattern % "sum", text)}
+
     def run_task(self, family, count=1):
         answer = self.ask("RunTask", taskDefinition=family, count=count, launchType="EC2",
                           networkConfiguration=NETWORK)
@@ -76,6 +91,7 @@ class Events:
 class Daemon:
     def __init__(self, context):
         self.events_path = context.skiff.run_root + "/events.sock"
+        self.state = os.path.join(context.skiff.data, "state/state.db")
         command = [os.path.join(context.programs, "skiffd"), "--anonymous", "--allow-reset",
                    "--listen", f"127.0.0.1:{PORT}", "--data-root", context.skiff.data,
                    "--run-root", context.skiff.run_root]
@@ -120,7 +136,15 @@ class Daemon:
         self.process.wait()
 
 
+def wait_until_idle(daemon):
+    seen = -1
+    while seen != daemon.cpu_seconds():
+        seen = daemon.cpu_seconds()
+        time.sleep(0.3)
+
+
 def idle(context, daemon, rows):
+    wait_until_idle(daemon)
     resident = daemon.resident_bytes()
     before, seconds = daemon.context_switches(), 3
     time.sleep(seconds)
@@ -147,12 +171,19 @@ def start_latency(context, daemon, rows):
     low, middle, high = (measure.quantile(starts, part) * 1e3 for part in (.1, .5, .9))
     rows.append(["RunTask to RUNNING, p50 (p10, p90)",
                  f"{middle:.1f} ms ({low:.1f}, {high:.1f})"])
+    steps = daemon.client.steps()
+    context.results["api steps"] = steps
+    slow = sorted(((step, mean) for step, mean in steps.items() if mean >= SLOW_STEP),
+                  key=lambda pair: -pair[1])
+    rows += [[f"- of it {step}, mean", f"{mean * 1e3:.2f} ms"] for step, mean in slow]
+    rest = sum(steps.values()) - sum(mean for _, mean in slow)
+    rows.append([f"- of it {len(steps) - len(slow)} shorter steps", f"{rest * 1e3:.2f} ms"])
 
 
 def churn(context, daemon, rows):
     events = Events(daemon.events_path)
     calls = CHURN_TASKS // 10
-    before = measure.cpu_seconds()
+    before, daemon_before = measure.cpu_seconds(), daemon.cpu_seconds()
     begin = time.perf_counter()
     clients = [Client() for _ in range(CHURN_CLIENTS)]
     with concurrent.futures.ThreadPoolExecutor(CHURN_CLIENTS) as pool:
@@ -169,10 +200,13 @@ def churn(context, daemon, rows):
     seconds = time.perf_counter() - begin
     measure.reap()
     cpu = measure.cpu_seconds() - before
-    context.results["api churn"] = {"tasks": CHURN_TASKS, "wall_s": seconds, "cpu_s": cpu}
+    own = daemon.cpu_seconds() - daemon_before
+    context.results["api churn"] = {"tasks": CHURN_TASKS, "wall_s": seconds, "cpu_s": cpu,
+                                    "daemon_cpu_s": own}
     rows.append([f"{CHURN_TASKS} tasks of true with networks, all stopped",
                  f"{CHURN_TASKS / seconds:.0f} a second, "
-                 f"{cpu / CHURN_TASKS * 1e3:.1f} ms CPU each"])
+                 f"{cpu / CHURN_TASKS * 1e3:.1f} ms CPU each, "
+                 f"{own / CHURN_TASKS * 1e3:.1f} of them the daemon's"])
 
 
 def describe_rate(context, daemon, rows):
@@ -180,17 +214,69 @@ def describe_rate(context, daemon, rows):
     script = os.path.join(context.work, "describe.lua")
     with open(script, "w") as file:
         file.write(WRK_SCRIPT % (TARGET, json.dumps({"tasks": [arn]})))
-    before = daemon.cpu_seconds()
-    output = subprocess.run(
-        ["wrk", "-t1", "-c8", f"-d{WRK_SECONDS}s", "-s", script, f"http://127.0.0.1:{PORT}/"],
-        capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in output:
-        raise RuntimeError(output)
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1))
-    cpu = (daemon.cpu_seconds() - before) / (rate * WRK_SECONDS)
-    context.results["api describe"] = {"per_second": rate, "cpu_s": cpu}
-    rows.append(["DescribeTasks, 8 connections",
-                 f"{rate:.0f} a second, {cpu * 1e6:.0f} µs CPU of the daemon each"])
+    for connections in (1, 8):
+        before = daemon.cpu_seconds()
+        output = subprocess.run(
+            ["wrk", "-t1", f"-c{connections}", f"-d{WRK_SECONDS}s", "-s", script,
+             f"http://127.0.0.1:{PORT}/"], capture_output=True, text=True, check=True).stdout
+        if "Non-2xx" in output:
+            raise RuntimeError(output)
+        rate = float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1))
+        cpu = (daemon.cpu_seconds() - before) / (rate * WRK_SECONDS)
+        context.results[f"api describe {connections}"] = {"per_second": rate, "cpu_s": cpu}
+        rows.append([f"DescribeTasks, connections: {connections}",
+                     f"{rate:.0f} a second, {cpu * 1e6:.0f} µs CPU of the daemon each"])
+
+
+def multiply_history(path):
+    """Copies of a stopped task's two records under new ids (runtime/control/keys.h), as the store
+    writes them (runtime/store/sqlite_store.cc)."""
+    with sqlite3.connect(path) as database:
+        read = "SELECT key, value, version FROM records WHERE key >= ? AND key < ? LIMIT 1"
+        ((index, entry, version),) = database.execute(
+            read, (b"task-index/default/STOPPED/", b"task-index/default/STOPPED0"))
+        own_id = index.rsplit(b"/", 1)[1]
+        ((key, task, _),) = database.execute(read, (b"tasks/" + own_id, b"tasks/" + own_id + b"0"))
+        assert own_id in task
+
+        def copies():
+            for _ in range(HISTORY):
+                other = secrets.token_hex(len(own_id) // 2).encode()
+                for old_key, old in ((index, entry), (key, task)):
+                    new_key = old_key.replace(own_id, other)
+                    value = old.replace(own_id, other)
+                    yield new_key, value, version, zlib.crc32(value, zlib.crc32(new_key))
+        database.executemany("INSERT INTO records VALUES(?, ?, ?, ?)", copies())
+    database.close()
+
+
+def history(context, daemon, rows):
+    """All pages of the list of stopped tasks, and of their descriptions."""
+    wait_until_idle(daemon)  # it has gone through what earlier daemons left
+    lists, descriptions, token, count = [], [], None, 0
+    while True:
+        more = {"nextToken": token} if token else {}
+        begin = time.perf_counter()
+        page = daemon.client.ask("ListTasks", desiredStatus="STOPPED", maxResults=PAGE, **more)
+        listed = time.perf_counter()
+        tasks = daemon.client.ask("DescribeTasks", tasks=page["taskArns"])["tasks"]
+        lists.append(listed - begin)
+        descriptions.append(time.perf_counter() - listed)
+        if len(tasks) != len(page["taskArns"]):
+            raise RuntimeError(f"{len(page['taskArns'])} listed, {len(tasks)} described")
+        count += len(tasks)
+        token = page.get("nextToken")
+        if not token:
+            break
+    if count < HISTORY:
+        raise RuntimeError(f"{count} tasks listed of {HISTORY}")
+    context.results["api history"] = {"list_s": lists, "describe_s": descriptions}
+    for name, times in (("ListTasks", lists), (f"DescribeTasks of {PAGE}", descriptions)):
+        rows.append([f"{name}, a page of {PAGE} out of {count} stopped tasks, p50 (p99)",
+                     f"{measure.median(times) * 1e3:.2f} ms "
+                     f"({measure.quantile(times, .99) * 1e3:.2f})"])
+    rows.append([f"resident memory with {count} stopped tasks",
+                 f"{daemon.resident_bytes() / 1e6:.1f} MB"])
 
 
 def resets(context, daemon, rows):
@@ -204,18 +290,34 @@ def resets(context, daemon, rows):
     rows.append(["reset, empty, p50", f"{measure.median(times[1:]) * 1e3:.1f} ms"])
 
 
+def live(context, daemon, rows):
+    idle(context, daemon, rows)
+    daemon.client.ask("CreateCluster")
+    daemon.define("sleeper", ["sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"])
+    daemon.define("true", ["true"])
+    start_latency(context, daemon, rows)
+    churn(context, daemon, rows)
+    describe_rate(context, daemon, rows)
+    resets(context, daemon, rows)
+    # For `history`, after which this daemon's state is another's.
+    daemon.client.ask("CreateCluster")
+    daemon.define("true", ["true"])
+    events = Events(daemon.events_path)
+    daemon.client.run_task("true")
+    events.until("STOPPED")
+
+
 def section(context):
     rows = []
     daemon = Daemon(context)
     try:
-        idle(context, daemon, rows)
-        daemon.client.ask("CreateCluster")
-        daemon.define("sleeper", ["sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"])
-        daemon.define("true", ["true"])
-        start_latency(context, daemon, rows)
-        churn(context, daemon, rows)
-        describe_rate(context, daemon, rows)
-        resets(context, daemon, rows)
+        live(context, daemon, rows)
+    finally:
+        daemon.end()
+    multiply_history(daemon.state)
+    daemon = Daemon(context)
+    try:
+        history(context, daemon, rows)
     finally:
         daemon.end()
     report.table("skiffd, over HTTP on loopback, signatures off", ["", ""], rows)
