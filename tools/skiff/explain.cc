@@ -132,6 +132,9 @@ std::string MountText(const MountSpec& mount) {
     case MountSpec::Kind::kFilesystem:
       text += mount.type;
       break;
+    case MountSpec::Kind::kRemount:
+      text += "as it is mounted, with other attributes";
+      break;
   }
   constexpr uint64_t kReadOnly = 1;  // MOUNT_ATTR_RDONLY
   return text + ((mount.attributes & kReadOnly) != 0 ? ", read-only" : "");
