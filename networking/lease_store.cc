@@ -61,8 +61,11 @@ class LockedLeases {
 
   std::optional<uint64_t> IndexOf(std::string_view eni_id) const {
     uint64_t count = text_.size() / kRecord;
-    for (uint64_t index = 0; index + 1 < count; ++index)
-      if (OwnerOf(index) == eni_id) return index;
+    for (uint64_t index = 0; index + 1 < count; ++index) {
+      // Taking thousands of records apart would be a good part of a task's start and end.
+      bool is_alike = text_.compare((index + 1) * kRecord, eni_id.size(), eni_id) == 0;
+      if (is_alike && OwnerOf(index) == eni_id) return index;
+    }
     return std::nullopt;
   }
 
