@@ -352,16 +352,19 @@ Result<> Agent::Refresh(const TaskId& id, Active& task) {
       return {};
     }
   }
-  std::vector<Event> events = TRY(ReadEvents(settings_.roots.TaskDirectory(id)));
-  if (events.empty()) return {};
+  TRY(followed.ReadEvents());
+  if (!followed.has_news()) return {};
   followed.LetGo();
+  const std::vector<Event>& events = followed.events();
   bool is_over = events.back().type == EventType::kTaskStopped;
   Task before = task.record->observed;
   TRY(Change(id, task, is_over ? Durability::kAccepted : Durability::kStatus,
              [&](TaskRecord& record) {
                for (const Event& event : events) Apply(record.observed, event);
              }));
+  if (!task.record) return {};  // removed, or put in quarantine
   metrics_.Note(before, task.record->observed, task.record->created_at, events);
+  followed.MarkNoted(task.record->observed.started_at.has_value());
   return {};
 }
 

@@ -8,7 +8,10 @@
 namespace skiff::runtime {
 
 FollowedTask::FollowedTask(sys::EventLoop& loop, TaskPlan plan, std::function<void()> wake)
-    : loop_(loop), plan_(std::move(plan)), wake_(std::move(wake)) {
+    : loop_(loop),
+      plan_(std::move(plan)),
+      wake_(std::move(wake)),
+      reader_(plan_.roots.TaskDirectory(plan_.id)) {
   beat_.owner = this;
   end_.owner = this;
 }
@@ -46,6 +49,23 @@ void FollowedTask::Rearm() {
   }
   Arm(beat_, pulse_.valid() ? pulse_.get() : -1);
   if (!has_ended_) Arm(end_, supervisor_.pidfd.valid() ? supervisor_.pidfd.get() : -1);
+}
+
+Result<> FollowedTask::ReadEvents() {
+  std::vector<Event> fresh = TRY(reader_.ReadNew());
+  has_news_ |= !fresh.empty();
+  for (Event& event : fresh) events_.push_back(std::move(event));
+  return {};
+}
+
+void FollowedTask::MarkNoted(bool is_started) {
+  has_news_ = false;
+  std::erase_if(events_, [is_started](const Event& event) {
+    bool is_of_start = event.type == EventType::kStepFinished;
+    bool is_of_end =
+        event.type == EventType::kContainerExited || event.type == EventType::kLogClosed;
+    return is_of_start ? is_started : !is_of_end;
+  });
 }
 
 void FollowedTask::LetGo() { prepared_.reset(); }

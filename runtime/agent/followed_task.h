@@ -4,12 +4,14 @@
 
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "isolation/base/result.h"
 #include "isolation/base/unique_fd.h"
 #include "isolation/sys/event_loop.h"
 #include "runtime/agent/task_start.h"
 #include "runtime/plan/task_plan.h"
+#include "runtime/supervisor/event_log.h"
 
 namespace skiff::runtime {
 
@@ -33,6 +35,13 @@ class FollowedTask {
   // After Retire: may be destroyed.
   bool IsIdle();
 
+  // The supervisor's events: all that are not noted yet, after those of earlier ones that are asked
+  // for when the task has started or ended (agent_metrics.h).
+  Result<> ReadEvents();
+  bool has_news() const { return has_news_; }
+  const std::vector<Event>& events() const { return events_; }
+  void MarkNoted(bool is_started);
+
   const TaskPlan& plan() const { return plan_; }
   bool is_adopted() const { return is_adopted_; }
   bool is_stop_sent = false;  // the agent's note
@@ -50,6 +59,9 @@ class FollowedTask {
   std::function<void()> wake_;
   std::optional<PreparedTask> prepared_;
   sys::Process supervisor_;
+  EventReader reader_;
+  std::vector<Event> events_;
+  bool has_news_ = false;
   bool is_adopted_ = false;
   bool has_ended_ = false;
   UniqueFd pulse_;

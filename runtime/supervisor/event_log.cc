@@ -67,4 +67,21 @@ Result<std::vector<Event>> ReadEvents(const std::string& task_directory) {
   return ParseLines(text.value()).events;
 }
 
+Result<std::vector<Event>> EventReader::ReadNew() {
+  Result<UniqueFd> fd = sys::Open(AT_FDCWD, path_, O_RDONLY);
+  if (!fd.ok() && fd.error().code() == Code::kNotFound) return std::vector<Event>();
+  if (!fd.ok()) return std::move(fd).error();
+  std::string text;
+  char buffer[16 << 10];
+  while (text.size() < sys::kMaxSmallFile.count()) {
+    size_t count =
+        TRY(sys::ReadAt(fd.value().get(), buffer, sizeof(buffer), read_bytes_ + text.size()));
+    if (count == 0) break;
+    text.append(buffer, count);
+  }
+  Parsed parsed = ParseLines(text);
+  read_bytes_ += parsed.sound_bytes;
+  return std::move(parsed.events);
+}
+
 }  // namespace skiff::runtime

@@ -32,4 +32,15 @@ std::string EventsPath(const std::string& task_directory);
 // Every complete line. A line that cannot be read ends the list: what follows builds on it.
 Result<std::vector<Event>> ReadEvents(const std::string& task_directory);
 
+// The same for who comes back for more: each call returns what was appended since the one before.
+class EventReader {
+ public:
+  explicit EventReader(const std::string& task_directory) : path_(EventsPath(task_directory)) {}
+  Result<std::vector<Event>> ReadNew();
+
+ private:
+  std::string path_;
+  uint64_t read_bytes_ = 0;  // of complete lines: a half one is read again
+};
+
 }  // namespace skiff::runtime
