@@ -33,7 +33,10 @@ const char* StatusText(Status status) {
   return "DELETE_IN_PROGRESS";
 }
 
-double Seconds(int64_t wall_ns) { return static_cast<double>(wall_ns / 1'000'000) / 1000; }
+double Seconds(int64_t wall_ns) {
+  int64_t milliseconds = wall_ns / 1'000'000;
+  return static_cast<double>(milliseconds) / 1000;
+}
 
 // What the service shows of a container beside what was registered.
 void AddContainerDefaults(Json& container, bool is_awsvpc) {

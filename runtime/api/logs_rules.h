@@ -28,9 +28,9 @@ inline constexpr size_t kMaxTagKey = 128;
 inline constexpr size_t kMaxTagValue = 256;
 inline constexpr size_t kLogRecordsAtOnce = 1000;  // read from the store
 inline constexpr size_t kMaxSizedStreams = 1000;   // for the storedBytes of one page of groups
-inline constexpr int64_t kMaxBatchSpan = 24 * 3600'000;  // milliseconds
-inline constexpr int64_t kMaxEventFuture = 2 * 3600'000;
-inline constexpr int64_t kMaxEventAge = 14 * 24 * 3600'000LL;
+inline constexpr int64_t kMaxBatchSpan = 24 * int64_t{3600'000};  // milliseconds
+inline constexpr int64_t kMaxEventFuture = 2 * int64_t{3600'000};
+inline constexpr int64_t kMaxEventAge = int64_t{14} * 24 * 3600'000;
 // A line counts from its first byte and may be completed so much later than others.
 inline constexpr int64_t kHeldLine = 10'000;
 inline constexpr int64_t kHeldLineBeforeToken = 3600'000;

@@ -22,6 +22,7 @@ using testing::IsEmpty;
 
 constexpr int64_t kNow = 1'800'000'000'000;  // milliseconds
 constexpr int64_t kHour = 3'600'000;
+constexpr int64_t kDay = 24 * kHour;
 
 class LogsTest : public testing::Test {
  protected:
@@ -113,20 +114,19 @@ TEST_F(LogsTest, RefusalsAreInAwsWords) {
     Result<std::string> answer = Ask(operation, input);
     return answer.ok() ? "(ok)" : answer.error().message();
   };
-  const std::string kCheck = "1 validation error detected: Value ";
+  const std::string check = "1 validation error detected: Value ";
   EXPECT_EQ(refusal("DescribeLogGroups", {{"limit", 51}}),
-            kCheck +
+            check +
                 "'51' at 'limit' failed to satisfy constraint: Member must have value less "
                 "than or equal to 50");
   EXPECT_EQ(refusal("CreateLogGroup", {{"logGroupName", "a b"}}),
-            kCheck +
+            check +
                 "'a b' at 'logGroupName' failed to satisfy constraint: Member must satisfy "
                 "regular expression pattern: [\\.\\-_/#A-Za-z0-9]+");
   EXPECT_EQ(refusal("CreateLogGroup", {{"logGroupName", std::string(513, 'a')}}),
             "Invalid LogGroup or LogStream, both must have length less than or equal to 512.");
-  EXPECT_EQ(
-      refusal("CreateLogGroup", Json::object()),
-      kCheck + "null at 'logGroupName' failed to satisfy constraint: Member must not be null");
+  EXPECT_EQ(refusal("CreateLogGroup", Json::object()),
+            check + "null at 'logGroupName' failed to satisfy constraint: Member must not be null");
   EXPECT_THAT(refusal("PutRetentionPolicy", {{"logGroupName", "g"}, {"retentionInDays", 2}}),
               HasSubstr("Member must satisfy enum value set: [1, 3, 5, 7, 14, "));
   EXPECT_EQ(refusal("DescribeLogStreams", {{"logGroupName", "g"}, {"logGroupIdentifier", "g"}}),
@@ -186,7 +186,7 @@ TEST_F(LogsTest, TagsAreAddedShownAndTakenOff) {
 TEST_F(LogsTest, EventsThatAreTooOldOrTooNewAreRejectedAndTheRestIsStored) {
   Group("g");
   Stream("s");
-  Json old = Put("s", {Event(kNow - 15 * 24 * kHour, "old"), Event(kNow - 14 * 24 * kHour, "ok")});
+  Json old = Put("s", {Event(kNow - 15 * kDay, "old"), Event(kNow - 14 * kDay, "ok")});
   EXPECT_EQ(old["rejectedLogEventsInfo"], (Json{{"tooOldLogEventEndIndex", 1}}));
   Json fresh = Put("s", {Event(kNow, "now"), Event(kNow + 3 * kHour, "new")});
   EXPECT_EQ(fresh["rejectedLogEventsInfo"], (Json{{"tooNewLogEventStartIndex", 1}}));
