@@ -363,7 +363,12 @@ Result<> CgroupHost::Apply(const std::string& path, const CgroupLimits& limits,
     if (!written.ok()) return written;
   }
   for (const CgroupFile& file : limits.files) {
-    TRY(sys::WriteControl(AT_FDCWD, unified_mount_ + "/" + path + "/" + file.name, file.value));
+    std::string group = unified_mount_ + "/" + path + "/";
+    Result<> written = sys::WriteControl(AT_FDCWD, group + file.name, file.value);
+    bool is_absent = !written.ok() && written.error().code() == Code::kNotFound;
+    if (is_absent && !file.other_name.empty())
+      written = sys::WriteControl(AT_FDCWD, group + file.other_name, file.other_value);
+    TRY(std::move(written));
   }
   return {};
 }

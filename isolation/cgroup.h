@@ -37,6 +37,8 @@ inline constexpr Bytes kUnlimitedSwap = Bytes(UINT64_MAX);
 struct CgroupFile {
   std::string name;
   std::string value;
+  std::string other_name = {};  // where the first does not exist
+  std::string other_value = {};
 };
 
 struct CgroupLimits {

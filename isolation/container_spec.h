@@ -80,6 +80,13 @@ struct RlimitSpec {
   uint64_t hard = 0;
 };
 
+// How much a new time namespace's clocks are ahead of its creator's.
+struct ClockOffset {
+  bool is_boottime = false;  // else: monotonic
+  int64_t seconds = 0;
+  uint32_t nanoseconds = 0;
+};
+
 // A namespace that exists: borrowed descriptor, CLONE_NEW* flag.
 struct NamespaceJoin {
   int fd = -1;
@@ -94,7 +101,9 @@ struct NamespaceSpec {
   bool new_ipc = true;
   bool new_cgroup = true;
   bool new_network = false;
-  int join_network = -1;  // borrowed descriptor
+  bool new_time = false;
+  std::vector<ClockOffset> clock_offsets;  // new_time
+  int join_network = -1;                   // borrowed descriptor
   // Borrowed. Joined last, when everything is in its place: all other namespaces stay the host's
   // root's, so that no right inside reaches the container's own mounts.
   int join_user = -1;
@@ -103,6 +112,17 @@ struct NamespaceSpec {
   std::vector<IdMapping> uid_mappings;  // new_user: both must not be empty
   std::vector<IdMapping> gid_mappings;
   std::vector<NamespaceJoin> joins;  // user, mount and cgroup by the child, others around the clone
+};
+
+// sched_setattr(2). Times in nanoseconds.
+struct SchedulingSpec {
+  uint32_t policy = 0;  // SCHED_*
+  uint64_t flags = 0;   // SCHED_FLAG_*
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0;
+  uint64_t deadline = 0;
+  uint64_t period = 0;
 };
 
 struct ContainerSpec {
@@ -121,6 +141,10 @@ struct ContainerSpec {
   int landlock = -1;             // borrowed: a ruleset of Landlock; -1: none
   std::vector<RlimitSpec> rlimits;
   std::optional<int> oom_score_adj;
+  std::optional<SchedulingSpec> scheduling;
+  std::optional<int> io_priority;       // as ioprio_set(2) takes it, class included
+  std::optional<uint32_t> personality;  // PER_* of personality(2)
+  std::vector<int> processors;  // where it runs from its first instruction on; empty: anywhere
   // With join_user: the id outside that is 0 inside. What the set-up makes belongs to it.
   uint32_t first_id = 0;
   std::string hostname;    // "" keeps

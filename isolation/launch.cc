@@ -19,6 +19,7 @@
 #include "isolation/sys/failpoint.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/mount.h"
+#include "isolation/sys/namespace_types.h"
 #include "isolation/sys/user_namespace.h"
 
 namespace skiff::isolation {
@@ -64,6 +65,7 @@ class PreparedLaunch {
   void AddPaths(const ContainerSpec& spec);
   void AddProgram(const ContainerSpec& spec);
   void AddCredentials(const ContainerSpec& spec);
+  void AddScheduling(const ContainerSpec& spec);
   const char* Keep(std::string text) { return strings_.emplace_back(std::move(text)).c_str(); }
 
   ChildPlan plan_{};
@@ -83,6 +85,8 @@ class PreparedLaunch {
   std::vector<char*> arguments_;
   std::vector<char*> environment_;
   sock_fprog seccomp_{};
+  SchedulingAttributes scheduling_{};
+  cpu_set_t processors_{};
 };
 
 std::string PathOf(const std::vector<std::string>& environment) {
@@ -242,6 +246,21 @@ void PreparedLaunch::AddProgram(const ContainerSpec& spec) {
   environment_.push_back(nullptr);
 }
 
+void PreparedLaunch::AddScheduling(const ContainerSpec& spec) {
+  plan_.io_priority = spec.io_priority.value_or(-1);
+  plan_.personality = spec.personality ? static_cast<long>(*spec.personality) : -1;
+  if (spec.scheduling) {
+    const SchedulingSpec& from = *spec.scheduling;
+    scheduling_ = {sizeof(scheduling_), from.policy,  from.flags,    from.nice,
+                   from.priority,       from.runtime, from.deadline, from.period};
+    plan_.scheduling = &scheduling_;
+  }
+  if (spec.processors.empty()) return;
+  CPU_ZERO(&processors_);
+  for (int processor : spec.processors) CPU_SET(static_cast<size_t>(processor), &processors_);
+  plan_.processors = &processors_;
+}
+
 void PreparedLaunch::AddCredentials(const ContainerSpec& spec) {
   for (const RlimitSpec& limit : spec.rlimits)
     rlimits_.push_back({limit.resource, {limit.soft, limit.hard}});
@@ -256,6 +275,7 @@ void PreparedLaunch::AddCredentials(const ContainerSpec& spec) {
   plan_.inheritable = spec.capabilities.inheritable;
   plan_.ambient = spec.capabilities.ambient;
   plan_.no_new_privileges = spec.no_new_privileges;
+  AddScheduling(spec);
   if (spec.oom_score_adj) plan_.oom_score_adj = Keep(std::to_string(*spec.oom_score_adj));
   plan_.seccomp_flags = spec.seccomp_flags;
   plan_.seccomp_listens = spec.seccomp != nullptr && spec.seccomp_listens;
@@ -342,7 +362,8 @@ std::string PreparedLaunch::DescribeItem(const ContainerSpec& spec, LaunchStep s
       return index < readonly_.size() ? path_at(readonly_, index)
                                       : path_at(masked_, index - readonly_.size());
     case LaunchStep::kLimits:
-      return "resource " + std::to_string(index < rlimits_.size() ? rlimits_[index].resource : -1);
+      return index < rlimits_.size() ? "resource " + std::to_string(rlimits_[index].resource)
+                                     : "scheduler, ioPriority or personality";
     default:
       return "";
   }
@@ -423,6 +444,17 @@ class JoinedAround {
       TRY(sys::EnterNamespace(join.fd, join.type).Context(name));
       left_.emplace_back(std::move(own), join.type);
     }
+    if (!namespaces.new_time) return {};
+    // Only a child enters it, and the clocks are set before the first one does: time_namespaces(7).
+    UniqueFd own = TRY(sys::OpenOwnNamespace("time"));
+    TRY(sys::UnshareTime());
+    left_.emplace_back(std::move(own), sys::kTimeNamespace);
+    std::string offsets;
+    for (const ClockOffset& clock : namespaces.clock_offsets) {
+      offsets += std::string(clock.is_boottime ? "boottime " : "monotonic ") +
+                 std::to_string(clock.seconds) + " " + std::to_string(clock.nanoseconds) + "\n";
+    }
+    if (!offsets.empty()) TRY(sys::WriteControl(AT_FDCWD, "/proc/self/timens_offsets", offsets));
     return {};
   }
 
@@ -437,6 +469,8 @@ class JoinedAround {
         return "ipc";
       case CLONE_NEWUTS:
         return "uts";
+      case sys::kTimeNamespace:
+        return "time";
       default:
         return nullptr;  // the child's to enter
     }

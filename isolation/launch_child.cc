@@ -70,6 +70,7 @@ class Child {
   void AwaitStart();
 
   bool SpreadRoot() const;
+  bool SetScheduling() const;
   bool RaiseAmbient() const;
   bool DropBounding() const;
   bool DieWithParent() const;
@@ -318,7 +319,20 @@ bool Child::SetLimits() {
       return false;
     }
   }
-  return true;
+  report_.item = static_cast<int>(plan_.rlimit_count);
+  return SetScheduling();
+}
+
+// While there is a right to raise what it runs with.
+bool Child::SetScheduling() const {
+  if (plan_.personality >= 0 && syscall(SYS_personality, plan_.personality) < 0) return false;
+  constexpr int kProcess = 1;  // IOPRIO_WHO_PROCESS
+  if (plan_.io_priority >= 0 && syscall(SYS_ioprio_set, kProcess, 0, plan_.io_priority) != 0)
+    return false;
+  if (plan_.processors != nullptr &&
+      syscall(SYS_sched_setaffinity, 0, sizeof(cpu_set_t), plan_.processors) != 0)
+    return false;
+  return plan_.scheduling == nullptr || syscall(SYS_sched_setattr, 0, plan_.scheduling, 0) == 0;
 }
 
 bool Child::JoinUser() {

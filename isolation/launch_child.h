@@ -4,6 +4,7 @@
 #pragma once
 
 #include <linux/filter.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -75,6 +76,15 @@ struct ChildSetting {
   const char* path;  // below the root: "proc/sys/net/..."
   const char* value;
 };
+// struct sched_attr of sched_setattr(2), which no header of glibc 2.36 has.
+struct SchedulingAttributes {
+  uint32_t size;
+  uint32_t policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
 struct ChildRlimit {
   int resource;
   struct rlimit limit;
@@ -137,7 +147,11 @@ struct ChildPlan {
 
   const ChildRlimit* rlimits;
   size_t rlimit_count;
-  const char* oom_score_adj;  // null: keep
+  const SchedulingAttributes* scheduling;  // null: keep
+  int io_priority;                         // -1: keep
+  long personality;                        // -1: keep
+  const cpu_set_t* processors;             // null: keep
+  const char* oom_score_adj;               // null: keep
   uint64_t bounding, permitted, effective, inheritable, ambient;
   uid_t uid;
   gid_t gid;

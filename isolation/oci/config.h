@@ -19,7 +19,7 @@
 
 namespace skiff::isolation::oci {
 
-enum class NamespaceType { kPid, kNetwork, kMount, kIpc, kUts, kCgroup, kUser };
+enum class NamespaceType { kPid, kNetwork, kMount, kIpc, kUts, kCgroup, kUser, kTime };
 
 struct Process {
   std::vector<std::string> arguments;
@@ -32,6 +32,10 @@ struct Process {
   CapabilitySets capabilities;
   std::vector<RlimitSpec> rlimits;
   std::optional<int> oom_score_adj;
+  std::optional<SchedulingSpec> scheduling;
+  std::optional<int> io_priority;
+  std::vector<int> initial_processors;  // of execCPUAffinity; empty: as they are
+  std::vector<int> final_processors;
   bool no_new_privileges = false;
   bool has_terminal = false;
   uint16_t console_rows = 0;
@@ -89,6 +93,8 @@ struct Config {
   std::vector<IdMapping> uid_mappings;
   std::vector<IdMapping> gid_mappings;
   std::map<NamespaceType, std::string> namespaces;  // "": a new one; else a path to join
+  std::vector<ClockOffset> clock_offsets;
+  std::optional<uint32_t> personality;
   std::vector<DeviceSpec> devices;
   std::vector<std::pair<std::string, std::string>> sysctls;
   std::string cgroups_path;

@@ -8,7 +8,7 @@
 namespace skiff::isolation::oci {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, NamespaceType>, 7> kNamespaces = {{
+constexpr std::array<std::pair<std::string_view, NamespaceType>, 8> kNamespaces = {{
     {"pid", NamespaceType::kPid},
     {"network", NamespaceType::kNetwork},
     {"mount", NamespaceType::kMount},
@@ -16,6 +16,7 @@ constexpr std::array<std::pair<std::string_view, NamespaceType>, 7> kNamespaces 
     {"uts", NamespaceType::kUts},
     {"cgroup", NamespaceType::kCgroup},
     {"user", NamespaceType::kUser},
+    {"time", NamespaceType::kTime},
 }};
 
 Result<> ParseNamespace(const JsonCursor& cursor, Config* config) {
@@ -26,16 +27,49 @@ Result<> ParseNamespace(const JsonCursor& cursor, Config* config) {
   if (path) join = TRY(CleanString(*path));
   for (const auto& [known, value] : kNamespaces) {
     if (known != name) continue;
-    bool is_joinable = value != NamespaceType::kMount && value != NamespaceType::kUser;
+    bool is_joinable = value != NamespaceType::kUser;
     if (!join.empty() && !is_joinable)
       return path->Invalid("joining a namespace of type " + name + " is not supported");
     if (!join.empty()) TRY(AbsolutePath(*path));
     if (!config->namespaces.emplace(value, join).second) return type.Invalid(name + " twice");
     return {};
   }
-  if (name == "time")
-    return type.Invalid("namespaces of type " + name + " are not supported by skiff-oci");
   return type.Invalid("unknown namespace type '" + name + "'");
+}
+
+Result<> ParseClocks(const JsonCursor& section, Config* config) {
+  std::optional<JsonCursor> offsets = TRY(section.Find("timeOffsets"));
+  if (!offsets) return {};
+  auto members = TRY(offsets->Members());
+  for (const auto& [name, cursor] : members) {
+    ClockOffset offset;
+    offset.is_boottime = name == "boottime";
+    if (!offset.is_boottime && name != "monotonic")
+      return cursor.Invalid("only boottime and monotonic have an offset");
+    std::optional<int64_t> seconds = TRY(cursor.FindInteger("secs"));
+    std::optional<int64_t> nanoseconds = TRY(cursor.FindInteger("nanosecs", 0, 999'999'999));
+    offset.seconds = seconds.value_or(0);
+    offset.nanoseconds = static_cast<uint32_t>(nanoseconds.value_or(0));
+    config->clock_offsets.push_back(offset);
+  }
+  auto found = config->namespaces.find(NamespaceType::kTime);
+  bool is_new = found != config->namespaces.end() && found->second.empty();
+  if (!config->clock_offsets.empty() && !is_new)
+    return offsets->Invalid("needs a new namespace of type time in linux.namespaces");
+  return {};
+}
+
+Result<> ParsePersonality(const JsonCursor& section, Config* config) {
+  std::optional<JsonCursor> personality = TRY(section.Find("personality"));
+  if (!personality) return {};
+  TRY(RefuseMembers(*personality, {"flags"}));  // the specification has none so far
+  JsonCursor cursor = TRY(personality->Get("domain"));
+  std::string domain = TRY(cursor.String());
+  constexpr uint32_t kLinux32 = 8;  // PER_LINUX32
+  if (domain != "LINUX" && domain != "LINUX32")
+    return cursor.Invalid("'" + domain + "' is not LINUX or LINUX32");
+  config->personality = domain == "LINUX" ? 0 : kLinux32;
+  return {};
 }
 
 Result<> ParseNamespaces(const JsonCursor& section, Config* config) {
@@ -234,6 +268,86 @@ Result<> ParseHugePages(const JsonCursor& resources, Resources* parsed) {
   return {};
 }
 
+std::string DeviceName(uint32_t major, uint32_t minor) {
+  return std::to_string(major) + ":" + std::to_string(minor);
+}
+
+Result<std::string> ParseBlockDevice(const JsonCursor& cursor) {
+  JsonCursor major = TRY(cursor.Get("major"));
+  JsonCursor minor = TRY(cursor.Get("minor"));
+  auto major_number = static_cast<uint32_t>(TRY(major.Integer(0, kMaxUint32)));
+  auto minor_number = static_cast<uint32_t>(TRY(minor.Integer(0, kMaxUint32)));
+  return DeviceName(major_number, minor_number);
+}
+
+// By the BFQ scheduler's own file where there is one; else as everybody converts 10..1000 to
+// 1..10000.
+CgroupFile WeightFile(const std::string& device, int64_t weight) {
+  int64_t converted = 1 + (weight - 10) * 9999 / 990;
+  return {"io.bfq.weight", device + " " + std::to_string(weight), "io.weight",
+          device + " " + std::to_string(converted)};
+}
+
+Result<> ParseBlockIo(const JsonCursor& resources, Resources* parsed) {
+  std::optional<JsonCursor> io = TRY(resources.Find("blockIO"));
+  if (!io) return {};
+  TRY(RefuseMembers(*io, {"leafWeight"}));  // of cgroup v1 alone
+  std::optional<int64_t> weight = TRY(io->FindInteger("weight", 0, 1000));
+  if (weight.value_or(0) >= 10)
+    AddFile(*io, "weight", WeightFile("default", *weight), parsed);
+  else if (weight.value_or(0) != 0)
+    return io->Invalid("weight: is below 10");
+  std::vector<JsonCursor> devices = TRY(FindList(*io, "weightDevice"));
+  for (const JsonCursor& cursor : devices) {
+    TRY(RefuseMembers(cursor, {"leafWeight"}));
+    std::string device = TRY(ParseBlockDevice(cursor));
+    std::optional<int64_t> own = TRY(cursor.FindInteger("weight", 10, 1000));
+    if (own) AddFile(cursor, "weight", WeightFile(device, *own), parsed);
+  }
+  for (auto [name, key] : {std::pair{"throttleReadBpsDevice", "rbps"},
+                           {"throttleWriteBpsDevice", "wbps"},
+                           {"throttleReadIOPSDevice", "riops"},
+                           {"throttleWriteIOPSDevice", "wiops"}}) {
+    std::vector<JsonCursor> throttles = TRY(FindList(*io, name));
+    for (const JsonCursor& cursor : throttles) {
+      std::string device = TRY(ParseBlockDevice(cursor));
+      JsonCursor rate = TRY(cursor.Get("rate"));
+      int64_t number = TRY(rate.Integer(0));
+      std::string value = number == 0 ? "max" : std::to_string(number);
+      AddFile(cursor, "rate", {"io.max", device + " " + key + "=" + value}, parsed);
+    }
+  }
+  return {};
+}
+
+Result<> ParseRdma(const JsonCursor& resources, Resources* parsed) {
+  std::optional<JsonCursor> rdma = TRY(resources.Find("rdma"));
+  if (!rdma) return {};
+  auto members = TRY(rdma->Members());
+  for (const auto& [device, cursor] : members) {
+    if (device.find_first_of(" \n") != std::string::npos)
+      return cursor.Invalid("not the name of a device");
+    std::string value = device;
+    for (auto [name, key] : {std::pair{"hcaHandles", "hca_handle"}, {"hcaObjects", "hca_object"}}) {
+      std::optional<int64_t> number = TRY(cursor.FindInteger(name, 0, kMaxUint32));
+      if (number) value += std::string(" ") + key + "=" + std::to_string(*number);
+    }
+    AddFile(*rdma, device, {"rdma.max", value}, parsed);
+  }
+  return {};
+}
+
+Result<> ParseNetworkIds(const JsonCursor& resources) {
+  std::optional<JsonCursor> network = TRY(resources.Find("network"));
+  if (!network) return {};
+  for (const char* name : {"classID", "priorities"}) {
+    std::optional<JsonCursor> found = TRY(network->Find(name));
+    if (found)
+      return found->Invalid("not supported by skiff-oci: cgroup v2 has no network classes");
+  }
+  return {};
+}
+
 Result<> ParseUnified(const JsonCursor& resources, Resources* parsed) {
   std::optional<JsonCursor> unified = TRY(resources.Find("unified"));
   if (!unified) return {};
@@ -312,19 +426,22 @@ Result<> ParseResourceMembers(const JsonCursor& resources, Resources* parsed) {
   std::optional<JsonCursor> pids = TRY(resources.Find("pids"));
   if (pids) TRY(ParsePids(*pids, parsed));
   TRY(ParseHugePages(resources, parsed));
+  TRY(ParseBlockIo(resources, parsed));
+  TRY(ParseRdma(resources, parsed));
   TRY(ParseUnified(resources, parsed));
   std::vector<JsonCursor> rules = TRY(FindList(resources, "devices"));
   for (const JsonCursor& cursor : rules) {
     DeviceRule rule = TRY(ParseDeviceRule(cursor));
     parsed->device_rules.push_back(rule);
   }
-  return RefuseMembers(resources, {"blockIO", "network", "rdma"});
+  return ParseNetworkIds(resources);
 }
 
 Result<> ParseLinux(const JsonCursor& section, Config* config) {
   TRY(ParseNamespaces(section, config));
-  TRY(RefuseMembers(section, {"intelRdt", "personality", "timeOffsets", "mountLabel", "netDevices",
-                              "memoryPolicy"}));
+  TRY(ParseClocks(section, config));
+  TRY(ParsePersonality(section, config));
+  TRY(RefuseMembers(section, {"intelRdt", "mountLabel", "netDevices", "memoryPolicy"}));
   std::vector<JsonCursor> devices = TRY(FindList(section, "devices"));
   for (const JsonCursor& cursor : devices) {
     DeviceSpec device = TRY(ParseDevice(cursor));

@@ -14,6 +14,7 @@ inline constexpr int64_t kMaxUint32 = UINT32_MAX;
 
 Result<> ParseProcess(const JsonCursor& process, Config* config);
 Result<> ParseResourceMembers(const JsonCursor& resources, Resources* parsed);
+Result<> ParseScheduling(const JsonCursor& process, Process* parsed);
 Result<> ParseLinux(const JsonCursor& linux_section, Config* config);
 Result<> ParseMappings(const JsonCursor& section, std::string_view name,
                        std::vector<IdMapping>* mappings);

@@ -143,8 +143,8 @@ Result<> ParseProcess(const JsonCursor& process, Config* config) {
     config->process.console_rows = static_cast<uint16_t>(height.value_or(0));
     config->process.console_columns = static_cast<uint16_t>(width.value_or(0));
   }
-  TRY(RefuseMembers(
-      process, {"apparmorProfile", "selinuxLabel", "scheduler", "ioPriority", "execCPUAffinity"}));
+  TRY(RefuseMembers(process, {"apparmorProfile", "selinuxLabel"}));
+  TRY(ParseScheduling(process, &config->process));
   TRY(ParseCommand(process, &config->process));
   TRY(ParseUser(process, &config->process));
   TRY(ParseCapabilities(process, config));

@@ -30,6 +30,8 @@ void PlanProcess(const Process& process, ContainerSpec* spec) {
   spec->no_new_privileges = process.no_new_privileges;
   spec->rlimits = process.rlimits;
   spec->oom_score_adj = process.oom_score_adj;
+  spec->scheduling = process.scheduling;
+  spec->io_priority = process.io_priority;
   spec->console_rows = process.console_rows;
   spec->console_columns = process.console_columns;
 }
@@ -50,7 +52,9 @@ void PlanNamespaces(const Config& config, ContainerPlan* plan) {
       {NamespaceType::kIpc, sys::kIpcNamespace, &NamespaceSpec::new_ipc},
       {NamespaceType::kCgroup, sys::kCgroupNamespace, &NamespaceSpec::new_cgroup},
       {NamespaceType::kNetwork, sys::kNetworkNamespace, &NamespaceSpec::new_network},
+      {NamespaceType::kTime, sys::kTimeNamespace, &NamespaceSpec::new_time},
       {NamespaceType::kUser, sys::kUserNamespace, &NamespaceSpec::new_user}};
+  namespaces.clock_offsets = config.clock_offsets;
   for (const Place& place : kPlaces) {
     auto found = config.namespaces.find(place.type);
     bool is_listed = found != config.namespaces.end();
@@ -155,6 +159,7 @@ Result<ContainerPlan> PlanContainer(const Config& config, const std::string& bun
   PlanNamespaces(config, &plan);
   auto keep = config.annotations.find("run.oci.keep_original_groups");
   spec.keeps_groups = keep != config.annotations.end() && keep->second == "1";
+  spec.personality = config.personality;
   spec.hostname = config.hostname;
   spec.domainname = config.domainname;
   plan.rootfs = config.root_path[0] == '/' ? config.root_path : bundle + "/" + config.root_path;

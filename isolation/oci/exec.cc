@@ -23,9 +23,9 @@ namespace skiff::isolation::oci {
 namespace {
 
 constexpr std::pair<const char*, int> kNamespaces[] = {
-    {"user", sys::kUserNamespace},    {"mnt", sys::kMountNamespace}, {"pid", sys::kPidNamespace},
-    {"net", sys::kNetworkNamespace},  {"ipc", sys::kIpcNamespace},   {"uts", sys::kUtsNamespace},
-    {"cgroup", sys::kCgroupNamespace}};
+    {"user", sys::kUserNamespace},     {"mnt", sys::kMountNamespace}, {"pid", sys::kPidNamespace},
+    {"net", sys::kNetworkNamespace},   {"ipc", sys::kIpcNamespace},   {"uts", sys::kUtsNamespace},
+    {"cgroup", sys::kCgroupNamespace}, {"time", sys::kTimeNamespace}};
 
 // "1000", "1000:100".
 Result<> SetUser(const std::string& text, Process* process) {
@@ -169,6 +169,8 @@ Result<> Executor::MakeProcess() {
   if (options_.process_file.empty() && process_.capabilities.ambient == 0)
     process_.capabilities.inheritable = 0;
   PlanProcess(process_, &spec_);
+  spec_.personality = config_.personality;
+  spec_.processors = process_.final_processors;
   return {};
 }
 
@@ -180,6 +182,8 @@ Result<> Executor::OpenNamespaces() {
   namespaces.new_pid = namespaces.new_mount = namespaces.new_uts = namespaces.new_ipc =
       namespaces.new_cgroup = false;
   for (const auto& [name, type] : kNamespaces) {
+    // A kernel without time namespaces has no file for them.
+    if (type == sys::kTimeNamespace && !sys::Exists(AT_FDCWD, process + "/ns/time")) continue;
     UniqueFd theirs = TRY(sys::Open(AT_FDCWD, process + "/ns/" + name, O_RDONLY));
     UniqueFd ours = TRY(sys::OpenOwnNamespace(name));
     struct stat their_info = TRY(sys::StatFd(theirs.get()));
@@ -256,6 +260,8 @@ Result<int> Executor::Start() {
   if (!options_.is_detached) signals = TRY(HoldSignals());
   // Before anything of it is inside: the child is a copy of this process.
   TRY(sys::SetNonDumpable());
+  // The child begins where this process is.
+  if (!process_.initial_processors.empty()) TRY(sys::SetProcessors(process_.initial_processors));
   LaunchFailure failure;
   Result<Launched> launched = LaunchInGroup(&failure);
   if (!launched.ok()) return std::move(launched).error();

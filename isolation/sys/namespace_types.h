@@ -4,6 +4,7 @@
 
 namespace skiff::sys {
 
+inline constexpr int kTimeNamespace = 0x00000080;
 inline constexpr int kMountNamespace = 0x00020000;
 inline constexpr int kCgroupNamespace = 0x02000000;
 inline constexpr int kUtsNamespace = 0x04000000;

@@ -214,6 +214,11 @@ void EnterNamespaceOrAbort(int fd, int clone_flag) {
   if (setns(fd, clone_flag) != 0) abort();
 }
 
+Result<> UnshareTime() {
+  constexpr int kNewTime = 0x00000080;  // CLONE_NEWTIME, Linux 5.6
+  return CallVoid("unshare", "time namespace", [] { return unshare(kNewTime); });
+}
+
 Result<UniqueFd> MakeNetworkNamespace() {
   UniqueFd own = TRY(OpenOwnNamespace("net"));
   TRY(CallVoid("unshare", "network namespace", [] { return unshare(CLONE_NEWNET); }));
@@ -242,6 +247,13 @@ Result<> SetLimit(int resource, const struct rlimit& limit) {
 
 Result<> SetSubreaper() {
   return CallVoid("prctl", "subreaper", [] { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); });
+}
+
+Result<> SetProcessors(const std::vector<int>& processors) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (int processor : processors) CPU_SET(static_cast<size_t>(processor), &set);
+  return CallVoid("sched_setaffinity", "", [&] { return sched_setaffinity(0, sizeof(set), &set); });
 }
 
 Result<> SetNonDumpable() {

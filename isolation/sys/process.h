@@ -74,6 +74,8 @@ Result<> BecomeProgram(int program, char* const* arguments);
 // A network namespace of its own; the calling thread is back in its old one afterwards.
 // Single-threaded callers.
 Result<UniqueFd> MakeNetworkNamespace();
+// A time namespace for this process's children: until it enters its own one again.
+Result<> UnshareTime();
 // Runs `function` inside the network namespace `netns` and comes back. If coming back fails the
 // process aborts: running on in a task's network would be worse. Single-threaded callers.
 template <typename Function>
@@ -89,6 +91,8 @@ bool IsRoot();                 // with root's group: the effective ids
 mode_t SetUmask(mode_t mask);  // of the whole process; answers the one before
 Result<> SetLimit(int resource, const struct rlimit& limit);
 Result<> SetSubreaper();
+// Where this thread, and what it starts, may run.
+Result<> SetProcessors(const std::vector<int>& processors);
 Result<> SetNonDumpable();
 
 // Blocks `signals` and returns a descriptor that reads them (signalfd(2), non-blocking).

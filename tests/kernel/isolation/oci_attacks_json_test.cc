@@ -78,6 +78,9 @@ TEST_F(OciAttackTest, NobodyLooksIntoAnExec) {
   output.write_end.Reset();
   char ready[6];
   ASSERT_EQ(sys::Read(output.read_end.get(), ready, sizeof(ready)).value(), sizeof(ready));
+  // Its first words may come before the runtime has noted that it runs.
+  while (Command({"state", id_}).output.find("running") == std::string::npos) {
+  }
   for (int i = 0; i < Rounds(150); ++i) {
     EXPECT_EQ(Command({"exec", id_, "/bin/busybox", "true"}).code, 0);
   }
