@@ -12,6 +12,7 @@
 #include <optional>
 #include <sstream>
 
+#include "isolation/oci/events.h"
 #include "isolation/oci/lifecycle.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/process.h"
@@ -241,6 +242,32 @@ void AddUpdate(CLI::App* app, Session* session) {
   command->callback([=] { session->Settle(Update(*session, *arguments)); });
 }
 
+void AddEvents(CLI::App* app, Session* session) {
+  struct EventArguments {
+    std::string id;
+    std::string interval = "5s";
+    bool is_once = false;
+  };
+  auto arguments = std::make_shared<EventArguments>();
+  CLI::App* command =
+      app->add_subcommand("events", "Tell what a container uses and when its memory ran out");
+  command->add_option("--interval", arguments->interval, "Between two statistics: 5s, 100ms");
+  command->add_flag("--stats", arguments->is_once, "One statistic, and no more");
+  command->add_option("CONTAINER_ID", arguments->id, "Name of the container")->required();
+  command->callback([=] {
+    auto watch = [&]() -> Result<> {
+      oci::EventOptions options;
+      options.is_once = arguments->is_once;
+      options.interval = TRY(oci::ParseInterval(arguments->interval));
+      return oci::WatchEvents(session->context, arguments->id, options, [](std::string_view line) {
+        fwrite(line.data(), 1, line.size(), stdout);
+        fflush(stdout);
+      });
+    };
+    session->Settle(watch());
+  });
+}
+
 void AddRefused(CLI::App* app, Session* session, const char* name) {
   CLI::App* command = app->add_subcommand(name, "Not supported");
   command->allow_extras();
@@ -276,6 +303,7 @@ void AddLifecycleCommands(CLI::App* app, Session* session) {
     session->Settle(oci::FreezeContainer(session->context, resume->id, false));
   });
   AddUpdate(app, session);
+  AddEvents(app, session);
   AddRefused(app, session, "checkpoint");
   AddRefused(app, session, "restore");
 }

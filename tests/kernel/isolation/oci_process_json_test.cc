@@ -72,5 +72,26 @@ TEST_F(OciProcessTest, AMountNamespaceIsJoinedByPath) {
   sys::WaitPidfd(holder.pidfd.get(), true).value();
 }
 
+TEST_F(OciProcessTest, EventsTellWhatIsUsedUntilTheEnd) {
+  Begin("sleep 1000");
+  json once = json::parse(Command({"events", "--stats", id_}).output);
+  EXPECT_EQ(once["type"], "stats");
+  EXPECT_EQ(once["id"], id_);
+  EXPECT_GT(once["data"]["cpu"]["usage"]["total"], 0);
+  sys::SpawnSpec spec;
+  spec.path = SKIFF_OCI;
+  spec.arguments = {"skiff-oci", "--root", StateRoot(), "events", "--interval", "10ms", id_};
+  sys::Pipe pipe = sys::MakePipe().value();
+  spec.fds = {pipe.write_end.get(), pipe.write_end.get(), pipe.write_end.get()};
+  sys::Process watcher = sys::Spawn(spec).value();
+  pipe.write_end.Reset();
+  char begin[15];
+  ASSERT_EQ(sys::Read(pipe.read_end.get(), begin, sizeof(begin)).value(), sizeof(begin));
+  EXPECT_EQ(std::string(begin, sizeof(begin)), "{\"type\":\"stats\"");
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+  EXPECT_EQ(sys::WaitPidfd(watcher.pidfd.get(), true).value()->ShellCode(), 0);
+  EXPECT_THAT(Command({"events", id_}).output, HasSubstr("does not exist"));
+}
+
 }  // namespace
 }  // namespace skiff::isolation::oci
