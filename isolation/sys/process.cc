@@ -103,7 +103,7 @@ void ContinueAsChild() {
 
 // Between fork and exec: system calls only, and nothing of a sanitizer's, which may take this for
 // the parent (see StartSpawned).
-__attribute__((no_sanitize("address", "thread"))) [[noreturn]] void ExecSpawned(
+[[noreturn]] __attribute__((no_sanitize("address", "thread"))) void ExecSpawned(
     const SpawnSpec& spec, char* const* argv, char* const* envp, int error_pipe) {
   sigset_t none;
   sigemptyset(&none);
