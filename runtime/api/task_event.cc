@@ -1,6 +1,5 @@
 #include "runtime/api/task_event.h"
 
-#include "isolation/base/clock.h"
 #include "runtime/api/task_text.h"
 #include "runtime/model/json_text.h"
 
@@ -9,9 +8,10 @@ namespace skiff::runtime::api {
 std::string TaskEventText(const TaskRecord& record, const TaskDefinition* definition,
                           const ControlSettings& settings, int64_t at) {
   const std::string& id = record.observed.id.text();
-  std::string time = FormatRfc3339(at);
+  std::string updated = MillisecondText(at);
+  std::string time = updated.substr(0, updated.find('.')) + "Z";  // EventBridge's, to the second
   std::string detail = RenderTask(record, definition, settings, TimeForm::kRfc3339).head;
-  detail += ",\"updatedAt\":\"" + time + "\"}";
+  detail += ",\"updatedAt\":\"" + updated + "\"}";
   std::string event;
   MemberWriter writer(event);
   writer("version", std::string_view("0"));

@@ -51,7 +51,7 @@ std::string List(const std::vector<std::string>& texts) {
 void Time(MemberWriter& writer, std::string_view name, const WallTime& time, TimeForm form) {
   if (!time) return;
   if (form == TimeForm::kSeconds) return writer.Raw(name, TimeText(*time));
-  writer(name, FormatRfc3339(*time));
+  writer(name, MillisecondText(*time));
 }
 
 std::string NameAndValue(std::string_view name, std::string_view value) {
@@ -258,6 +258,11 @@ std::string DerivedUuid(std::string_view text) {
            static_cast<unsigned long long>(low >> 48 & 0xfff),
            static_cast<unsigned long long>(low & 0xffffffffffff));
   return digits;
+}
+
+std::string MillisecondText(int64_t wall_ns) {
+  std::string text = FormatRfc3339(wall_ns);
+  return text.substr(0, text.find('.') + 4) + "Z";
 }
 
 std::string TimeText(int64_t wall_ns) {

@@ -21,7 +21,7 @@ struct TaskText {
 
 enum class TimeForm {
   kSeconds,  // 1700000000.123, as the API's protocol has it
-  kRfc3339,  // "2026-01-31T12:00:00.123456789Z", as events have it
+  kRfc3339,  // "2026-01-31T12:00:00.123Z", as events have it
 };
 
 // `definition` null: it is gone; the containers' own sizes are shown as "0" then.
@@ -31,6 +31,8 @@ std::string WholeText(const TaskText& text, bool with_tags);
 
 // "1700000000.123": seconds, as the API has times.
 std::string TimeText(int64_t wall_ns);
+// "2026-01-31T12:00:00.123Z": more digits than that are too many for some clients' parsers.
+std::string MillisecondText(int64_t wall_ns);
 
 // The same for the same text, in every build: names what has no memory of its own.
 std::string DerivedUuid(std::string_view text);

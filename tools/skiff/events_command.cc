@@ -23,7 +23,7 @@ std::string TextOr(const JsonCursor& at, std::string_view name, std::string_view
   return text.value_or(std::string(fallback));
 }
 
-// "2026-01-31T12:00:00.123456789Z  3f2a9c01b7d4  web:3  RUNNING  (wanted: STOPPED)  reason"
+// "2026-01-31T12:00:00.123Z  3f2a9c01b7d4  web:3  RUNNING  (wanted: STOPPED)  reason"
 Result<std::string> RowOf(std::string_view line) {
   JsonDocument document = TRY(JsonDocument::Parse(line, "event"));
   JsonCursor detail = TRY(document.root().Get("detail"));
@@ -31,7 +31,7 @@ Result<std::string> RowOf(std::string_view line) {
   std::string definition = TextOr(detail, "taskDefinitionArn", "");
   std::string last = TextOr(detail, "lastStatus", "");
   std::string desired = TextOr(detail, "desiredStatus", "");
-  std::string row = TextOr(document.root(), "time", "") + "  ";
+  std::string row = TextOr(detail, "updatedAt", "") + "  ";
   row += arn.substr(arn.rfind('/') + 1).substr(0, kShownIdLength) + "  ";
   row += definition.substr(definition.rfind('/') + 1) + "  " + last;
   if (desired != last && last != "STOPPED") row += "  (wanted: " + desired + ")";
