@@ -12,6 +12,18 @@
 #include "isolation/sys/file.h"
 
 namespace skiff::images {
+namespace {
+
+Result<UniqueFd> HoldWhole(const StoreFiles& files, const LayerInfo& layer) {
+  std::string directory = std::filesystem::path(layer.directory).parent_path().filename();
+  HeldLayer held = TRY(files.HoldLayer(directory));
+  if (!held.lock.valid()) return Error(Code::kNotFound, "it is gone");
+  TRY(files.CheckLayer(directory));
+  return std::move(held.lock);
+}
+
+}  // namespace
+
 ImageStore::ImageStore(std::unique_ptr<StoreFiles> files) : files_(std::move(files)) {}
 ImageStore::ImageStore(ImageStore&&) noexcept = default;
 ImageStore& ImageStore::operator=(ImageStore&&) noexcept = default;
@@ -53,15 +65,16 @@ Result<ImageDocuments> ImageStore::Inspect(std::string_view text) const {
 Result<std::vector<UniqueFd>> ImageStore::Hold(const Image& image) const {
   std::vector<UniqueFd> locks;
   for (const LayerInfo& layer : image.layers) {
-    std::string directory = std::filesystem::path(layer.directory).parent_path().filename();
-    HeldLayer held = TRY(files_->HoldLayer(directory));
-    if (!held.lock.valid()) {
-      return Error(Code::kNotFound, Describe(image.id.ToString()) + ": layer " +
-                                        layer.diff_id.ToString() + " is gone");
+    Result<UniqueFd> lock = HoldWhole(*files_, layer);
+    if (lock.ok()) {
+      locks.push_back(std::move(lock).value());
+      continue;
     }
-    TRY(files_->CheckLayer(directory).Context(Describe(image.id.ToString()) + ": layer " +
-                                              layer.diff_id.ToString()));
-    locks.push_back(std::move(held.lock));
+    std::string message = Describe(image.id.ToString()) + ": layer " + layer.diff_id.ToString() +
+                          ": " + lock.error().message();
+    if (image.is_pulled) return Error(Code::kNotFound, std::move(message));
+    // What a registry has under its name may be something else.
+    return Error(Code::kUnavailable, message + "; skiff image verify --repair, or import it again");
   }
   // Only its age suffers when this is not to be had.
   files_->MarkUsed(image.id).Ignore();

@@ -139,8 +139,8 @@ class ImageStore {
   Result<Image> Resolve(std::string_view text) const;
   Result<ImageDocuments> Inspect(std::string_view text) const;
   // Keeps the image's layers from being removed for as long as the descriptors are open. Looks,
-  // once a boot and an hour, whether every file is there: kNotFound when a layer is gone or
-  // damaged.
+  // once a boot and an hour, whether every file is there. A layer that is gone or damaged is
+  // kNotFound for a pulled image, whose name brings it back, and kUnavailable for an imported one.
   Result<std::vector<UniqueFd>> Hold(const Image& image) const;
   // A name of several: only that name. Otherwise the image, and the layers no other image has;
   // kConflict when one of those is held.

@@ -483,7 +483,7 @@ TEST_F(StoreTest, ImageInUseIsNotRemoved) {
     EXPECT_EQ(Contents(), before);
   }
   EXPECT_TRUE(store.Remove("nginx").ok());
-  EXPECT_EQ(store.Hold(image).error().code(), Code::kNotFound);
+  EXPECT_EQ(store.Hold(image).error().code(), Code::kUnavailable);
 }
 
 TEST_F(StoreTest, WhatAnInterruptedImportLeftIsRemovedButNotALiveOne) {
