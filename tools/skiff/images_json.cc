@@ -18,6 +18,7 @@ nlohmann::json ImageOf(const images::Image& image) {
   return {{"id", image.id.ToString()}, {"manifestDigest", image.manifest_digest.ToString()},
           {"names", image.names},      {"platform", image.config.platform.ToString()},
           {"size", image.size},        {"importedAt", FormatRfc3339(image.imported)},
+          {"pulled", image.is_pulled}, {"damaged", image.is_damaged},
           {"layers", layers}};
 }
 
