@@ -71,18 +71,23 @@ Result<UniqueFd> HoldSignals() {
       {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH, SIGTSTP});
 }
 
-Result<int> Attend(const sys::Process& process, int signals, int master) {
+Result<int> Attend(const sys::Process& process, int signals, int master, const NotifyRelay* relay) {
   std::optional<RawTerminal> raw;
   if (master >= 0) raw.emplace();
   CopyWindowSize(master);
   pollfd watched[] = {{.fd = process.pidfd.get(), .events = POLLIN, .revents = 0},
                       {.fd = signals, .events = POLLIN, .revents = 0},
                       {.fd = master, .events = POLLIN, .revents = 0},
-                      {.fd = master >= 0 ? STDIN_FILENO : -1, .events = POLLIN, .revents = 0}};
+                      {.fd = master >= 0 ? STDIN_FILENO : -1, .events = POLLIN, .revents = 0},
+                      {.fd = relay == nullptr ? -1 : relay->fd(), .events = POLLIN, .revents = 0}};
   while ((watched[0].revents & POLLIN) == 0) {
-    if (poll(watched, 4, -1) < 0 && errno != EINTR) return Error::FromErrno(errno, "poll");
+    if (poll(watched, 5, -1) < 0 && errno != EINTR) return Error::FromErrno(errno, "poll");
     if (IsReady(watched[1])) TRY(PassOn(signals, process.pidfd.get(), master));
     if (IsReady(watched[2]) && !Copy(master, STDOUT_FILENO)) watched[2].fd = -1;
+    if (IsReady(watched[4])) {
+      bool is_ready = TRY(relay->PassOn(process.pid));
+      if (is_ready) watched[4].fd = -1;
+    }
     if (IsReady(watched[3]) && !Copy(STDIN_FILENO, master)) watched[3].fd = -1;
   }
   if (master >= 0) Drain(master);

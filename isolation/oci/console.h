@@ -4,6 +4,7 @@
 
 #include "isolation/base/result.h"
 #include "isolation/base/unique_fd.h"
+#include "isolation/oci/notify.h"
 #include "isolation/sys/process.h"
 
 namespace skiff::isolation::oci {
@@ -13,6 +14,8 @@ Result<UniqueFd> HoldSignals();
 
 // Until the process ends: passes signals on and, with a terminal (`master` >= 0, borrowed), copies
 // both ways with the caller's terminal in raw mode, and its window size. Reaps the process.
-Result<int> Attend(const sys::Process& process, int signals, int master);
+// `relay`, which may be null, is served until the container is ready.
+Result<int> Attend(const sys::Process& process, int signals, int master,
+                   const NotifyRelay* relay = nullptr);
 
 }  // namespace skiff::isolation::oci

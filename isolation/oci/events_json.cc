@@ -44,7 +44,8 @@ class Files {
   }
   // A "key value" line of a file.
   uint64_t Entry(const char* file, std::string_view key) const {
-    for (std::string_view line : Split(Text(file), '\n')) {
+    std::string text = Text(file);
+    for (std::string_view line : Split(text, '\n')) {
       std::vector<std::string_view> words = Split(line, ' ');
       if (words.size() == 2 && words[0] == key) return ParseUint(words[1]).value_or(0);
     }
@@ -70,7 +71,8 @@ Json CpuUsage(const Files& files) {
 
 Json MemoryRaw(const Files& files) {
   Json raw = Json::object();
-  for (std::string_view line : Split(files.Text("memory.stat"), '\n')) {
+  std::string text = files.Text("memory.stat");
+  for (std::string_view line : Split(text, '\n')) {
     std::vector<std::string_view> words = Split(line, ' ');
     if (words.size() == 2) raw[std::string(words[0])] = ParseUint(words[1]).value_or(0);
   }
@@ -80,7 +82,8 @@ Json MemoryRaw(const Files& files) {
 // "8:0 rbytes=1 wbytes=2 ...".
 Json BlockTransfers(const Files& files) {
   Json entries = Json::array();
-  for (std::string_view line : Split(files.Text("io.stat"), '\n')) {
+  std::string text = files.Text("io.stat");
+  for (std::string_view line : Split(text, '\n')) {
     std::vector<std::string_view> words = Split(line, ' ');
     std::vector<std::string_view> numbers = Split(words[0], ':');
     if (numbers.size() != 2) continue;

@@ -12,6 +12,7 @@
 #include "isolation/limits.h"
 #include "isolation/oci/container.h"
 #include "isolation/oci/hooks.h"
+#include "isolation/oci/notify.h"
 #include "isolation/oci/seccomp.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/namespace_types.h"
@@ -118,13 +119,18 @@ Result<std::vector<State>> FindContainers(const CommandContext& context) {
   return states;
 }
 
-Result<> StartContainer(const CommandContext& context, const std::string& id) {
+Result<> StartContainer(const CommandContext& context, const std::string& id, bool awaits_ready) {
   StateDirectory directory = TRY(StateDirectory::Open(context.root, id));
   State state = TRY(directory.Load());
   if (state.status != "created") return WrongStatus(state, "created");
   Config config = TRY(LoadedConfig(directory));
   bool is_ours = TRY(directory.ClaimGate());
   if (!is_ours) return Error(Code::kConflict, "container '" + id + "' is being started already");
+  std::string manager = NotifySocket();
+  bool is_awaited =
+      awaits_ready && !manager.empty() && sys::Exists(AT_FDCWD, directory.notify_directory());
+  std::optional<NotifyRelay> relay;
+  if (is_awaited) relay = TRY(NotifyRelay::Create(directory.notify_directory(), manager));
   auto start = [&]() -> Result<> {
     TRY(RunStartHooks(context, config, state));
     return OpenGate(directory, config);
@@ -137,7 +143,9 @@ Result<> StartContainer(const CommandContext& context, const std::string& id) {
   }
   state.status = "running";
   RunPoststart(context, config, state);
-  return {};
+  if (!relay) return {};
+  UniqueFd process = OpenContainerProcess(state);
+  return process.valid() ? relay->Await(process.get(), state.pid) : Result<>();
 }
 
 Result<int> ParseSignal(const std::string& text) {

@@ -16,7 +16,9 @@ Result<State> FindContainer(const CommandContext& context, const std::string& id
 Result<std::vector<State>> FindContainers(const CommandContext& context);
 
 // Lets a created container's program run: startContainer hooks first, poststart hooks after.
-Result<> StartContainer(const CommandContext& context, const std::string& id);
+// `awaits_ready`: with NOTIFY_SOCKET set, returns when the container says that it is ready.
+Result<> StartContainer(const CommandContext& context, const std::string& id,
+                        bool awaits_ready = true);
 // "KILL", "SIGKILL", "9".
 Result<int> ParseSignal(const std::string& text);
 Result<> KillContainer(const CommandContext& context, const std::string& id, int signal,

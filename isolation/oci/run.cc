@@ -18,6 +18,7 @@
 #include "isolation/oci/hooks.h"
 #include "isolation/oci/lifecycle.h"
 #include "isolation/oci/limits.h"
+#include "isolation/oci/notify.h"
 #include "isolation/oci/seccomp.h"
 #include "isolation/oci/state.h"
 #include "isolation/sys/file.h"
@@ -252,6 +253,7 @@ class Runner {
   SeccompProgram seccomp_;
   UniqueFd console_;         // what the child sends its terminal to
   UniqueFd console_reader_;  // our side of it, in the foreground
+  std::optional<NotifyRelay> relay_;
   UniqueFd gate_;
   UniqueFd signals_;
   sys::Process process_;
@@ -327,6 +329,11 @@ Result<> Runner::Prepare() {
   for (int stream = 0; stream < 3; ++stream) spec.standard_fds[stream] = stream;
   PassListeners(options_.preserved_descriptors, &spec);
   TRY(ConnectConsole());
+  std::string manager = NotifySocket();
+  if (!manager.empty()) {
+    relay_ = TRY(NotifyRelay::Create(directory_->notify_directory(), manager));
+    relay_->AddTo(&spec);
+  }
   spec.new_keyring = options_.new_keyring;
   spec.dies_with_caller = options_.mode == RunMode::kForeground;
   const Hooks& hooks = config_.hooks;
@@ -394,11 +401,13 @@ Result<> Runner::Start() {
 Result<int> Runner::Finish() {
   if (options_.mode != RunMode::kCreate) {
     if (plan_.spec.gate >= 0) {
-      TRY(StartContainer(context_, options_.id));
+      TRY(StartContainer(context_, options_.id, false));
     } else {
       RunPoststart(context_, config_, MakeState("running", process_.pid));
     }
   }
+  bool is_detached = options_.mode == RunMode::kDetached;
+  if (relay_ && is_detached) TRY(relay_->Await(process_.pidfd.get(), process_.pid));
   if (options_.mode != RunMode::kForeground) {
     cgroup_.Keep();
     directory_->Keep();
@@ -410,7 +419,7 @@ Result<int> Runner::Finish() {
     console_.Reset();
     master = TRY(sys::ReceiveDescriptor(console_reader_.get()).Context("terminal"));
   }
-  int code = TRY(Attend(process_, signals_.get(), master.get()));
+  int code = TRY(Attend(process_, signals_.get(), master.get(), relay_ ? &*relay_ : nullptr));
   process_.pidfd.Reset();
   if (options_.keeps_state) {
     cgroup_.Keep();

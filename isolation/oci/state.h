@@ -67,6 +67,7 @@ class StateDirectory {
   Result<std::string> MakeDevice(const DeviceSpec& device, uid_t uid, gid_t gid) const;
   Result<> StoreConfig(std::string_view text) const;
   Result<std::string> LoadConfig() const;
+  std::string notify_directory() const { return path_ + "/notify"; }
   std::string gate_path() const { return path_ + "/start.sock"; }
   // Takes the gate away from every other `start`: false when it is gone.
   Result<bool> ClaimGate() const;

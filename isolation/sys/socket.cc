@@ -9,6 +9,7 @@
 
 #include "isolation/sys/call.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/inode.h"
 
 namespace skiff::sys {
 namespace {
@@ -50,6 +51,30 @@ Result<UniqueFd> ListenUnix(const std::string& path, int backlog) {
   TRY(CallVoid("bind", path, [&] { return bind(fd.get(), name, sizeof(address.name)); }));
   TRY(CallVoid("listen", path, [&] { return listen(fd.get(), backlog); }));
   return fd;
+}
+
+Result<UniqueFd> ListenDatagrams(const std::string& path) {
+  Address address = TRY(MakeAddress(path));
+  Result<> removed = Unlink(AT_FDCWD, path);
+  if (!removed.ok() && removed.error().code() != Code::kNotFound) return std::move(removed).error();
+  int raw = TRY(Call("socket", path, [] { return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }));
+  UniqueFd fd(raw);
+  const auto* name = reinterpret_cast<const sockaddr*>(&address.name);
+  TRY(CallVoid("bind", path, [&] { return bind(fd.get(), name, sizeof(address.name)); }));
+  // bind(2) takes the umask away.
+  TRY(Chmod(AT_FDCWD, path, 0777));
+  return fd;
+}
+
+Result<> SendDatagram(const std::string& path, std::string_view bytes) {
+  Address address = TRY(MakeAddress(path));
+  int raw = TRY(Call("socket", path, [] { return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }));
+  UniqueFd fd(raw);
+  const auto* name = reinterpret_cast<const sockaddr*>(&address.name);
+  TRY(Call("sendto", path, [&] {
+    return sendto(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL, name, sizeof(address.name));
+  }));
+  return {};
 }
 
 Result<UniqueFd> ConnectUnix(const std::string& path) {

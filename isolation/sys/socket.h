@@ -15,6 +15,10 @@ namespace skiff::sys {
 Result<UniqueFd> ListenUnix(const std::string& path, int backlog);
 Result<UniqueFd> ConnectUnix(const std::string& path);
 
+// A datagram socket that everybody may write to. One left there by a dead process is replaced.
+Result<UniqueFd> ListenDatagrams(const std::string& path);
+Result<> SendDatagram(const std::string& path, std::string_view bytes);
+
 // Two connected streams, close-on-exec.
 struct SocketPair {
   UniqueFd ours;

@@ -15,7 +15,7 @@ namespace {
 
 using skiff::oci_tool::Session;
 
-constexpr char kVersion[] = "skiff-oci version " SKIFF_VERSION "\nspec: 1.2.0";
+constexpr char kVersion[] = "skiff-oci version " SKIFF_VERSION "\nspec: 1.2.0\n+SYSTEMD +SECCOMP";
 constexpr char kProtected[] = "_SKIFF_OCI_PROTECTED";
 
 void AddGlobalFlags(CLI::App* app, Session* session) {

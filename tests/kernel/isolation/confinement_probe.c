@@ -10,6 +10,7 @@
  *   probe ids            real and effective user
  *   probe pry            until SIGTERM, at every other process: what it can look into; then how many
  *                        it met. One whose program is this one is not told of
+ *   probe notify         tells $NOTIFY_SOCKET that it is ready, and waits for its end
  *   probe crash          dies with a core dump, if it may
  *   probe keyring NAME   adds a key of that name to the session keyring, unless it is there
  */
@@ -28,6 +29,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -196,6 +198,17 @@ static void pry(void) {
   printf("met %s\n", count >= 20 ? "many" : "few");
 }
 
+static void notify(void) {
+  struct sockaddr_un manager = {.sun_family = AF_UNIX};
+  strncpy(manager.sun_path, getenv("NOTIFY_SOCKET"), sizeof(manager.sun_path) - 1);
+  const char text[] = "STATUS=up\nREADY=1";
+  int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+  ssize_t sent =
+      sendto(fd, text, sizeof(text) - 1, 0, (struct sockaddr*)&manager, sizeof(manager));
+  if (sent > 0) pause();
+  tell("notify", sent);
+}
+
 int main(int argc, char** argv) {
   const char* what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "calls") == 0) calls();
@@ -215,6 +228,7 @@ int main(int argc, char** argv) {
     tell("added", syscall(SYS_add_key, "user", argv[2], "x", 1, session));
   }
   if (strcmp(what, "pry") == 0) pry();
+  if (strcmp(what, "notify") == 0) notify();
   if (strcmp(what, "crash") == 0) {
     struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
     setrlimit(RLIMIT_CORE, &unlimited);

@@ -47,6 +47,7 @@ class OciRunTest : public testing::Test {
   std::unique_ptr<skiff::test::BusyboxRoot> busybox_;
   skiff::test::TempDir bundle_;
   std::string id_;
+  std::vector<std::string> environment_;  // of skiff-oci, for Command
   std::shared_ptr<nlohmann::json> holder_;
   nlohmann::json& config_;  // as `runc spec` writes it, without a terminal
 };

@@ -106,6 +106,7 @@ Finished OciRunTest::Command(const std::vector<std::string>& arguments) {
   spec.path = SKIFF_OCI;
   spec.arguments = {"skiff-oci", "--root", StateRoot()};
   spec.arguments.insert(spec.arguments.end(), arguments.begin(), arguments.end());
+  spec.environment = environment_;
   UniqueFd null = sys::Open(AT_FDCWD, "/dev/null", O_RDWR).value();
   // What stays behind keeps its streams: only a file does not wait for its end.
   std::string file = bundle_.path() + "/output";

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "isolation/sys/inode.h"
+#include "isolation/sys/socket.h"
 #include "tests/kernel/isolation/oci_container.h"
 
 namespace skiff::isolation::oci {
@@ -70,6 +71,37 @@ TEST_F(OciProcessTest, AMountNamespaceIsJoinedByPath) {
   EXPECT_EQ(Script("busybox readlink /proc/self/ns/mnt; exec true").output, theirs + "\n");
   sys::SignalPidfd(holder.pidfd.get(), SIGKILL).value();
   sys::WaitPidfd(holder.pidfd.get(), true).value();
+}
+
+// A service manager's socket.
+class NotifySocketEnd {
+ public:
+  explicit NotifySocketEnd(const std::string& path) : socket_(sys::ListenDatagrams(path).value()) {}
+  std::string Next() {
+    if (!sys::PollReadable(socket_.get(), std::chrono::seconds(20)).value()) return "nothing";
+    char text[100];
+    return {text, sys::Read(socket_.get(), text, sizeof(text)).value()};
+  }
+
+ private:
+  UniqueFd socket_;
+};
+
+TEST_F(OciProcessTest, AServiceManagerHearsThatAContainerIsReady) {
+  NotifySocketEnd manager(bundle_.path() + "/manager");
+  environment_ = {"NOTIFY_SOCKET=" + bundle_.path() + "/manager"};
+  config_["root"]["readonly"] = false;
+  config_["mounts"].push_back({{"destination", "/bin/probe"},
+                               {"type", "bind"},
+                               {"source", SKIFF_PROBE},
+                               {"options", {"bind"}}});
+  config_["process"]["args"] = {"/bin/probe", "notify"};
+  WriteConfig();
+  EXPECT_EQ(Command({"create", "-b", bundle_.path(), id_}).output, "");
+  EXPECT_EQ(Command({"start", id_}).output, "");
+  EXPECT_EQ(manager.Next(), "READY=1");
+  EXPECT_THAT(manager.Next(), HasSubstr("MAINPID="));
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
 }
 
 TEST_F(OciProcessTest, EventsTellWhatIsUsedUntilTheEnd) {
