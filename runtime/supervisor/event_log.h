@@ -32,7 +32,8 @@ std::string EventsPath(const std::string& task_directory);
 // Every complete line. A line that cannot be read ends the list: what follows builds on it.
 Result<std::vector<Event>> ReadEvents(const std::string& task_directory);
 
-// The same for who comes back for more: each call returns what was appended since the one before.
+// The same for who comes back for more: each call returns what was appended since the one before,
+// of at most sys::kMaxSmallFile bytes.
 class EventReader {
  public:
   explicit EventReader(const std::string& task_directory) : path_(EventsPath(task_directory)) {}
