@@ -1,6 +1,6 @@
 // Project quotas (ext4 mounted with prjquota; xfs has the same calls, untried): what a directory
-// tree may hold. By any
-// descriptor of the file system, so the device need not be known; Linux 5.14. Any thread.
+// tree may hold. By any descriptor of the file system, so the device need not be known; Linux 5.14.
+// Any thread.
 #pragma once
 
 #include <cstdint>
