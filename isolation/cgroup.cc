@@ -271,8 +271,8 @@ Result<> CgroupHost::EnableFor(const std::string& path, const CgroupLimits& limi
     std::string controller = file.name.substr(0, dot);
     if (controller == "cgroup") continue;  // every group has those
     if (!ListsWord(available, controller)) {
-      return Error(Code::kInvalid, "the requested cgroup controller `" + controller +
-                                       "` is not available in cgroup v2");
+      return Error(Code::kInvalid, "invalid configuration: the requested cgroup controller `" +
+                                       controller + "` is not available in cgroup v2");
     }
     std::string parent = unified_mount_;
     for (const std::string& prefix : Prefixes(path)) {

@@ -86,11 +86,12 @@ Json SeccompFeatures() {
 
 }  // namespace
 
-std::string ExampleConfig(bool is_rootless, unsigned uid, unsigned gid) {
+std::string ExampleConfig(bool is_rootless, unsigned uid, unsigned gid, bool has_cgroup_v1) {
   Json config = Json::parse(kExample);
   Json capabilities = {"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"};
   for (const char* set : {"bounding", "effective", "permitted"})
     config["process"]["capabilities"][set] = capabilities;
+  if (has_cgroup_v1) config["linux"]["namespaces"].erase(4);
   if (is_rootless) MakeRootless(&config, uid, gid);
   return config.dump(2) + "\n";
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "isolation/cgroup.h"
 #include "isolation/oci/describe.h"
 #include "isolation/sys/file.h"
 #include "tools/skiff-oci/commands.h"
@@ -17,7 +18,9 @@ Result<> WriteExample(const std::string& bundle, bool is_rootless) {
   std::string path = bundle + "/config.json";
   if (sys::Exists(AT_FDCWD, path))
     return Error(Code::kConflict, "file " + path + " exists: remove it first");
-  std::string text = oci::ExampleConfig(is_rootless, geteuid(), getegid());
+  Result<isolation::CgroupHost> host = isolation::CgroupHost::Discover();
+  bool has_cgroup_v1 = host.ok() && host.value().Directories("").size() > 1;
+  std::string text = oci::ExampleConfig(is_rootless, geteuid(), getegid(), has_cgroup_v1);
   return sys::WriteFile(AT_FDCWD, path, text, 0644);
 }
 
