@@ -40,7 +40,7 @@ class FollowedTask {
   Result<> ReadEvents();
   bool has_news() const { return has_news_; }
   const std::vector<Event>& events() const { return events_; }
-  void MarkNoted(bool is_started);
+  void MarkNoted(bool is_started);  // after the task's record is written with them
 
   const TaskPlan& plan() const { return plan_; }
   bool is_adopted() const { return is_adopted_; }
