@@ -1,5 +1,6 @@
-// Any text as config.json: a configuration, or an error that says where.
+// Any text as config.json: a configuration, and a plan of it, or an error that says where.
 #include "isolation/oci/config.h"
+#include "isolation/oci/container.h"
 #include "tests/fuzz/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -12,5 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const skiff::isolation::oci::Config& parsed = config.value();
   Check(!parsed.version.empty() && !parsed.root_path.empty());
   if (parsed.seccomp) Check(!skiff::isolation::oci::DescribeSeccomp(*parsed.seccomp).empty());
+  auto plan = skiff::isolation::oci::PlanContainer(parsed, "/bundle", "id");
+  Check(plan.ok() ? plan.value().rootfs[0] == '/' : !plan.error().message().empty());
   return 0;
 }
