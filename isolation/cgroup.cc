@@ -240,20 +240,33 @@ std::vector<std::string> CgroupHost::Directories(const std::string& path) const 
   return directories;
 }
 
+// Above a subtree that was delegated to this process nothing can be passed on, and what was passed
+// on is what there is: a limit that is missed is told when it is set.
+Result<> CgroupHost::PassOn(const std::string& parent,
+                            const std::vector<std::string>& controllers) const {
+  std::string enabled = TRY(sys::ReadFile(AT_FDCWD, parent + "/cgroup.subtree_control"));
+  auto is_enabled = [&](const std::string& name) { return ListsWord(enabled, name); };
+  if (std::all_of(controllers.begin(), controllers.end(), is_enabled)) return {};
+  std::string available = TRY(sys::ReadFile(AT_FDCWD, parent + "/cgroup.controllers"));
+  std::string wanted;
+  for (const std::string& name : controllers) {
+    if (!is_enabled(name) && ListsWord(available, name)) wanted += "+" + name + " ";
+  }
+  if (wanted.empty()) return {};
+  Result<> passed =
+      sys::WriteControl(AT_FDCWD, parent + "/cgroup.subtree_control", TrimSpace(wanted));
+  bool is_above = !passed.ok() && passed.error().code() == Code::kDenied;
+  return is_above ? Result<>() : std::move(passed);
+}
+
 Result<> CgroupHost::MakeUnified(const std::string& path) const {
   if (unified_controllers_.empty()) return MakeGroups(unified_mount_, path);
   std::string parent = unified_mount_;
-  std::string wanted;
+  std::vector<std::string> controllers;
   for (Controller controller : unified_controllers_)
-    wanted += "+" + ControllerName(controller) + " ";
+    controllers.push_back(ControllerName(controller));
   for (const std::string& prefix : Prefixes(path)) {
-    std::string enabled = TRY(sys::ReadFile(AT_FDCWD, parent + "/cgroup.subtree_control"));
-    bool is_enabled =
-        std::all_of(unified_controllers_.begin(), unified_controllers_.end(),
-                    [&](Controller c) { return ListsWord(enabled, ControllerName(c)); });
-    if (!is_enabled) {
-      TRY(sys::WriteControl(AT_FDCWD, parent + "/cgroup.subtree_control", TrimSpace(wanted)));
-    }
+    TRY(PassOn(parent, controllers));
     parent = unified_mount_ + "/" + prefix;
     TRY(MakeGroup(parent));
   }
@@ -276,7 +289,7 @@ Result<> CgroupHost::EnableFor(const std::string& path, const CgroupLimits& limi
     }
     std::string parent = unified_mount_;
     for (const std::string& prefix : Prefixes(path)) {
-      TRY(sys::WriteControl(AT_FDCWD, parent + "/cgroup.subtree_control", "+" + controller));
+      TRY(PassOn(parent, {controller}));
       parent = unified_mount_ + "/" + prefix;
     }
   }

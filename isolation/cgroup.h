@@ -137,6 +137,7 @@ class CgroupHost {
     Controller controller;
     std::string mount;
   };
+  Result<> PassOn(const std::string& parent, const std::vector<std::string>& controllers) const;
   Result<> MakeUnified(const std::string& path) const;
   Result<> EnableFor(const std::string& path, const CgroupLimits& limits) const;
   Result<> MakeEverywhere(const std::string& path) const;

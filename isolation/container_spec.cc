@@ -81,4 +81,13 @@ void GiveToIdBlock(uint32_t first_id, ContainerSpec* spec) {
   }
 }
 
+std::string MapText(const std::vector<IdMapping>& mappings) {
+  std::string text;
+  for (const IdMapping& each : mappings) {
+    text += std::to_string(each.inside) + " " + std::to_string(each.outside) + " " +
+            std::to_string(each.size) + "\n";
+  }
+  return text;
+}
+
 }  // namespace skiff::isolation

@@ -94,6 +94,9 @@ struct NamespaceJoin {
 };
 
 // New namespaces. Network: when not new and no descriptor is given, the caller's is kept.
+// As /proc/PID/uid_map takes them.
+std::string MapText(const std::vector<IdMapping>& mappings);
+
 struct NamespaceSpec {
   bool new_pid = true;
   bool new_mount = true;
@@ -111,6 +114,9 @@ struct NamespaceSpec {
   bool new_user = false;
   std::vector<IdMapping> uid_mappings;  // new_user: both must not be empty
   std::vector<IdMapping> gid_mappings;
+  // The caller has rights in a user namespace of his own only: he stays in those of `joins` that he
+  // enters, and may write the maps of a process only while others may look into it.
+  bool is_rootless = false;
   std::vector<NamespaceJoin> joins;  // user, mount and cgroup by the child, others around the clone
 };
 

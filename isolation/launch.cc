@@ -96,15 +96,6 @@ std::string PathOf(const std::vector<std::string>& environment) {
   return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
-std::string MapText(const std::vector<IdMapping>& mappings) {
-  std::string text;
-  for (const IdMapping& each : mappings) {
-    text += std::to_string(each.inside) + " " + std::to_string(each.outside) + " " +
-            std::to_string(each.size) + "\n";
-  }
-  return text;
-}
-
 Result<> MapIds(const IdMap& map, int mount, const std::string& source) {
   sys::UserNamespace space =
       TRY(sys::MakeUserNamespace(MapText(map.uids), MapText(map.gids)).Context("id map"));
@@ -185,6 +176,8 @@ void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
   plan_.new_cgroup_namespace = namespaces.new_cgroup;
   plan_.network_namespace = namespaces.join_network;
   plan_.new_user_namespace = namespaces.new_user;
+  plan_.may_keep_groups = namespaces.new_user || namespaces.is_rootless;
+  plan_.is_rootless = namespaces.is_rootless;
   plan_.join_mount = plan_.join_user = plan_.join_cgroup = -1;
   for (const NamespaceJoin& join : namespaces.joins) {
     if (join.type == CLONE_NEWNS) plan_.join_mount = join.fd;
@@ -442,7 +435,7 @@ class JoinedAround {
       if (name == nullptr) continue;
       UniqueFd own = TRY(sys::OpenOwnNamespace(name));
       TRY(sys::EnterNamespace(join.fd, join.type).Context(name));
-      left_.emplace_back(std::move(own), join.type);
+      if (!namespaces.is_rootless) left_.emplace_back(std::move(own), join.type);
     }
     if (!namespaces.new_time) return {};
     // Only a child enters it, and the clocks are set before the first one does: time_namespaces(7).

@@ -143,8 +143,11 @@ bool Child::BecomeMappedRoot() const {
   return syscall(SYS_setresgid, 0, 0, 0) == 0 && syscall(SYS_setresuid, 0, 0, 0) == 0;
 }
 
+bool HideFromOthers() { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0; }
+
 bool Child::JoinNamespaces() {
   if (plan_.new_user_namespace && !(AskParent(kLaunchWantsIds) && BecomeMappedRoot())) return false;
+  if (plan_.is_rootless && !HideFromOthers()) return false;
   if (plan_.network_namespace >= 0 && setns(plan_.network_namespace, CLONE_NEWNET) != 0)
     return false;
   // Not before the clone: from inside one, the kernel knows no group outside it to leave.
@@ -376,7 +379,7 @@ bool Child::SetCredentials() {
   bool has_groups = plan_.keeps_groups ||
                     syscall(SYS_setgroups, plan_.group_count, plan_.groups) == 0 ||
                     // A user namespace that may not set them, and none to set: user_namespaces(7).
-                    (plan_.new_user_namespace && plan_.group_count == 0 && errno == EPERM);
+                    (plan_.may_keep_groups && plan_.group_count == 0 && errno == EPERM);
   if (!has_groups) return false;
   if (syscall(SYS_setresgid, plan_.gid, plan_.gid, plan_.gid) != 0) return false;
   if (syscall(SYS_setresuid, plan_.uid, plan_.uid, plan_.uid) != 0) return false;
@@ -474,7 +477,7 @@ void Child::Run() {
   close(plan_.resume_writer);
   // Until the exec this process is a copy of its parent: whoever shares its pid namespace and its
   // user must not look into it (CVE-2016-9962).
-  if (!DieWithParent() || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) Fail();
+  if (!DieWithParent() || !(plan_.is_rootless || HideFromOthers())) Fail();
   if (plan_.oom_score_adj != nullptr) {
     // The host's /proc is still in sight; a host without the right to lower it keeps the old value.
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);

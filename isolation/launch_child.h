@@ -101,6 +101,7 @@ struct ChildPlan {
   int resume_writer;  // the parent's end, closed first
   bool new_user_namespace;
   bool has_mapped_root;
+  bool is_rootless;
   int join_mount;  // -1: none
   int join_user;
   int join_cgroup;
@@ -156,6 +157,7 @@ struct ChildPlan {
   uid_t uid;
   gid_t gid;
   bool keeps_groups;
+  bool may_keep_groups;  // a user namespace may forbid setgroups(2)
   const gid_t* groups;
   size_t group_count;
   mode_t umask;

@@ -12,6 +12,7 @@
 #include "isolation/oci/console.h"
 #include "isolation/oci/container.h"
 #include "isolation/oci/limits.h"
+#include "isolation/oci/rootless.h"
 #include "isolation/oci/seccomp.h"
 #include "isolation/oci/state.h"
 #include "isolation/sys/file.h"
@@ -289,6 +290,8 @@ Result<int> Executor::Run() {
   TRY(OpenNamespaces());
   TRY(OpenCgroup());
   TRY(ConnectConsole());
+  bool is_rootless = TRY(IsRootless());
+  if (is_rootless) TRY(JoinOwnContainer(&spec_.namespaces));
   SetHome(root_.get(), &spec_);
   TRY(LimitCapabilities(&spec_, options_.context));
   if (config_.seccomp) {

@@ -19,6 +19,7 @@
 #include "isolation/oci/lifecycle.h"
 #include "isolation/oci/limits.h"
 #include "isolation/oci/notify.h"
+#include "isolation/oci/rootless.h"
 #include "isolation/oci/seccomp.h"
 #include "isolation/oci/state.h"
 #include "isolation/sys/file.h"
@@ -230,6 +231,7 @@ class Runner {
 
  private:
   Result<> Load();
+  Result<> MakeCgroup();
   Result<> OpenRoot();
   Result<> Prepare();
   Result<> ConnectConsole();
@@ -257,6 +259,8 @@ class Runner {
   UniqueFd gate_;
   UniqueFd signals_;
   sys::Process process_;
+  bool is_rootless_ = false;
+  std::string owner_ = OwnerName();
   std::string created_ = FormatRfc3339(WallNanoseconds());
 };
 
@@ -310,11 +314,22 @@ Result<> Runner::OpenRoot() {
   return {};
 }
 
+// Who has no group to make others in goes without, unless he asked for something in it.
+Result<> Runner::MakeCgroup() {
+  Result<> made = cgroup_.Create(plan_.cgroup_path, config_, context_.warn);
+  bool is_wanted = !config_.cgroups_path.empty() || !config_.resources.limit_paths.empty();
+  if (made.ok() || !is_rootless_ || is_wanted || made.error().code() != Code::kDenied) return made;
+  context_.debug("no cgroup: " + made.error().message());
+  return {};
+}
+
 Result<> Runner::Prepare() {
   ContainerSpec& spec = plan_.spec;
   StateDirectory directory = TRY(StateDirectory::Create(context_.root, options_.id));
   directory_.emplace(std::move(directory));
   TRY(directory_->StoreConfig(text_));
+  is_rootless_ = TRY(IsRootless());
+  if (is_rootless_) TRY(BecomeOwnRoot(&spec.namespaces));
   TRY(OpenRoot());
   TRY(SupplyDevices(*directory_, &spec));
   if (config_.seccomp) {
@@ -324,7 +339,7 @@ Result<> Runner::Prepare() {
     spec.seccomp_flags = config_.seccomp->flags;
     spec.seccomp_listens = !config_.seccomp->listener_path.empty();
   }
-  if (context_.has_cgroup) TRY(cgroup_.Create(plan_.cgroup_path, config_, context_.warn));
+  if (context_.has_cgroup) TRY(MakeCgroup());
   SettleCgroupMounts(cgroup_, &spec);
   for (int stream = 0; stream < 3; ++stream) spec.standard_fds[stream] = stream;
   PassListeners(options_.preserved_descriptors, &spec);
@@ -357,7 +372,7 @@ State Runner::MakeState(const std::string& status, pid_t pid) const {
           .cgroup_path = cgroup_.path(),
           .is_cgroup_shared = cgroup_.is_shared(),
           .created = created_,
-          .owner = OwnerName(),
+          .owner = owner_,
           .annotations = config_.annotations};
 }
 

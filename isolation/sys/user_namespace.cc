@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "isolation/base/scope_exit.h"
+#include "isolation/base/text.h"
 #include "isolation/sys/call.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/process.h"
@@ -56,6 +57,47 @@ Result<> WriteMaps(const std::string& process, uint32_t first_id) {
   return WriteControl(AT_FDCWD, process + "/gid_map", map);
 }
 
+// `program` is to be set-user-id root, and knows what /etc/subuid lets its caller have.
+Result<> MapWith(const std::string& program, pid_t pid, const std::string& map) {
+  SpawnSpec spec;
+  spec.path = "/usr/bin/" + program;
+  spec.arguments = {program, std::to_string(pid)};
+  for (std::string_view line : Split(TrimSpace(map), '\n')) {
+    for (std::string_view number : Split(line, ' ')) spec.arguments.emplace_back(number);
+  }
+  if (!Exists(AT_FDCWD, spec.path)) {
+    return Error(Code::kDenied,
+                 "only the caller's own id can be mapped without " + spec.path + " (uidmap)");
+  }
+  UniqueFd null = TRY(Open(AT_FDCWD, "/dev/null", O_RDWR));
+  spec.fds = {null.get(), null.get(), STDERR_FILENO};
+  Process process = TRY(Spawn(spec));
+  std::optional<ExitStatus> status = TRY(WaitPidfd(process.pidfd.get(), true));
+  if (status->ShellCode() == 0) return {};
+  return Error(Code::kDenied, program + ": exit status " + std::to_string(status->ShellCode()) +
+                                  ": see /etc/subuid and /etc/subgid");
+}
+
+bool IsDenied(const Result<>& result) {
+  return !result.ok() && result.error().sys_errno() == EPERM;
+}
+
+Result<> MapUsers(pid_t pid, const std::string& map) {
+  Result<> written = WriteControl(AT_FDCWD, "/proc/" + std::to_string(pid) + "/uid_map", map);
+  return IsDenied(written) ? MapWith("newuidmap", pid, map) : std::move(written);
+}
+
+Result<> MapGroups(pid_t pid, const std::string& map) {
+  std::string process = "/proc/" + std::to_string(pid);
+  Result<> written = WriteControl(AT_FDCWD, process + "/gid_map", map);
+  if (!IsDenied(written)) return written;
+  bool is_own = map == "0 " + std::to_string(getegid()) + " 1\n";
+  if (!is_own) return MapWith("newgidmap", pid, map);
+  // Who maps only himself has to give up setgroups(2) first: user_namespaces(7).
+  TRY(WriteControl(AT_FDCWD, process + "/setgroups", "deny"));
+  return WriteControl(AT_FDCWD, process + "/gid_map", map);
+}
+
 }  // namespace
 
 Result<UserNamespace> MakeUserNamespace(uint32_t first_id, bool with_network) {
@@ -73,11 +115,27 @@ Result<UserNamespace> MakeUserNamespace(const std::string& uid_map, const std::s
   Process holder = TRY(StartHolder(CLONE_NEWUSER));
   ScopeExit end([&] { End(holder); });
   std::string process = "/proc/" + std::to_string(holder.pid);
-  TRY(WriteControl(AT_FDCWD, process + "/uid_map", uid_map));
-  TRY(WriteControl(AT_FDCWD, process + "/gid_map", gid_map));
+  TRY(MapGroups(holder.pid, gid_map));
+  TRY(MapUsers(holder.pid, uid_map));
   UserNamespace made;
   made.user = TRY(Open(AT_FDCWD, process + "/ns/user", O_RDONLY));
   return made;
+}
+
+Result<> EnterOwnUserNamespace(const std::string& uid_map, const std::string& gid_map) {
+  UserNamespace own = TRY(MakeUserNamespace(uid_map, gid_map));
+  TRY(EnterNamespace(own.user.get(), CLONE_NEWUSER));
+  TRY(BecomeMappedRoot());
+  return CallVoid("unshare", "CLONE_NEWNS", [] { return unshare(CLONE_NEWNS); });
+}
+
+Result<> BecomeMappedRoot() {
+  auto unless_absent = [](Result<> result) -> Result<> {
+    bool is_absent = !result.ok() && result.error().sys_errno() == EINVAL;
+    return is_absent ? Result<>() : std::move(result);
+  };
+  TRY(unless_absent(CallVoid("setresgid", "0", [] { return setresgid(0, 0, 0); })));
+  return unless_absent(CallVoid("setresuid", "0", [] { return setresuid(0, 0, 0); }));
 }
 
 Result<> ShowIdsThrough(int mount_fd, int user_namespace, bool is_recursive,

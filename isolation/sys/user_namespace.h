@@ -22,8 +22,16 @@ struct UserNamespace {
 // Nobody is in it: it lives as long as its descriptors, and the processes that joined.
 Result<UserNamespace> MakeUserNamespace(uint32_t first_id, bool with_network);
 
-// With these maps, as uid_map and gid_map of user_namespaces(7) have them.
+// With these maps, as uid_map and gid_map of user_namespaces(7) have them. Without rights on the
+// host a caller maps himself; more is left to newuidmap(1) and newgidmap(1).
 Result<UserNamespace> MakeUserNamespace(const std::string& uid_map, const std::string& gid_map);
+
+// This process becomes the root of such a namespace and enters a mount namespace that belongs to
+// it. There is no way back.
+Result<> EnterOwnUserNamespace(const std::string& uid_map, const std::string& gid_map);
+
+// User and group 0, where the namespace has them.
+Result<> BecomeMappedRoot();
 
 // Files and directories seen through the detached mount belong to the namespace's ids: what is
 // stored as N appears as N inside, and is stored as N when written there. kUnavailable where the

@@ -18,10 +18,17 @@ using skiff::oci_tool::Session;
 constexpr char kVersion[] = "skiff-oci version " SKIFF_VERSION "\nspec: 1.2.0\n+SYSTEMD +SECCOMP";
 constexpr char kProtected[] = "_SKIFF_OCI_PROTECTED";
 
+std::string DefaultRoot() {
+  if (geteuid() == 0) return "/run/skiff-oci";
+  const char* own = getenv("XDG_RUNTIME_DIR");
+  if (own != nullptr && *own == '/') return std::string(own) + "/skiff-oci";
+  return "/run/user/" + std::to_string(geteuid()) + "/skiff-oci";
+}
+
 void AddGlobalFlags(CLI::App* app, Session* session) {
   app->set_version_flag("-v,--version", kVersion);
   app->add_option("--root", session->context.root, "Directory for the state of containers")
-      ->default_val("/run/skiff-oci");
+      ->default_val(DefaultRoot());
   app->add_option("--log", session->log.file, "Also append messages to this file");
   app->add_option("--log-format", session->log_format, "Format of --log")
       ->check(CLI::IsMember({"text", "json"}));
