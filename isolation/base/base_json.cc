@@ -87,7 +87,8 @@ Error JsonCursor::Invalid(std::string_view problem) const {
 
 namespace {
 Error WrongType(const JsonCursor& cursor, std::string_view expected) {
-  return cursor.Invalid("expected " + std::string(expected) + ", got " + TypeName(cursor.value()));
+  return cursor.Invalid("expected " + std::string(expected) + ", got " + TypeName(cursor.value()))
+      .WithKind(kWrongJsonType);
 }
 }  // namespace
 

@@ -22,6 +22,9 @@
 
 namespace skiff {
 
+// The Error::kind of a value whose JSON type is not the one asked for.
+inline constexpr const char* kWrongJsonType = "WrongJsonType";
+
 class JsonCursor {
  public:
   JsonCursor(const nlohmann::json* value, std::string path)

@@ -111,7 +111,9 @@ Result<TaskDefinition> ReadDefinition(const JsonCursor& input) {
   if (!parsed.ok()) {
     // Bare members, as in every other error of the API.
     std::string text = parsed.error().message();
-    return ClientError(text.substr(text.starts_with("input: ") ? kWhat.size() + 2 : 0));
+    Error refused = ClientError(text.substr(text.starts_with("input: ") ? kWhat.size() + 2 : 0));
+    bool is_type = std::string_view(parsed.error().kind()) == kWrongJsonType;
+    return is_type ? std::move(refused).WithKind(kWrongJsonType) : refused;
   }
   TaskDefinition definition = std::move(parsed.value().definition);
   std::vector<std::string> warnings = std::move(parsed.value().warnings);

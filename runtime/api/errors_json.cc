@@ -100,6 +100,8 @@ std::vector<std::string> ResourceIdsIn(const Error& error) {
 
 WireError WireErrorOf(const Error& error) {
   const char* type = *error.kind() != '\0' ? error.kind() : TypeOfCode(error.code());
+  // What AWS's own front end answers before an operation sees the input.
+  if (strcmp(type, kWrongJsonType) == 0) type = "SerializationException";
   const Row* row = std::find_if(std::begin(kTypes), std::end(kTypes),
                                 [&](const Row& r) { return strcmp(r.type, type) == 0; });
   if (row == std::end(kTypes)) return {"InternalFailure", 500, error.message(), {}};

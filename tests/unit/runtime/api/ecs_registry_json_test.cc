@@ -147,7 +147,7 @@ TEST_F(RegistryTest, DefinitionsThatCannotRunAreRefusedByName) {
   json web = Web();
   web["containerDefinitions"][0]["memory"] = "lots";
   EXPECT_THAT(Refusal("RegisterTaskDefinition", web),
-              HasSubstr("ClientException: containerDefinitions[0].memory: expected integer"));
+              HasSubstr("WrongJsonType: containerDefinitions[0].memory: expected integer"));
   web = Web();
   web["cpu"] = "300";
   EXPECT_THAT(Refusal("RegisterTaskDefinition", web),

@@ -68,7 +68,7 @@ TEST_F(RouterTest, ErrorsAreAwsErrors) {
   EXPECT_EQ(Ask().body, R"({"__type":"ClientException","message":"no text"})");
   request_.body = R"({"text": 3})";
   EXPECT_EQ(Ask().status, 400);
-  EXPECT_THAT(Ask().body, HasSubstr("InvalidParameterException"));
+  EXPECT_THAT(Ask().body, HasSubstr(R"("__type":"SerializationException")"));
   EXPECT_THAT(Ask().body, HasSubstr("text: expected string"));
   for (const char* body : {"[]", "{", "\"x\""}) {
     request_.body = body;
