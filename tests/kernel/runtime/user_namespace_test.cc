@@ -219,6 +219,16 @@ class IdBlocksTest : public testing::Test {
     sys::MakeDirectories(roots_.TaskDirectory(id), 0700).value();
     return id;
   }
+  // A task whose claim begins with this block: the place derives from the id.
+  TaskId TaskThatTriesFirst(uint32_t block) {
+    for (;;) {
+      TaskId id = TaskId::Generate();
+      size_t place = std::hash<std::string>{}(id.text()) % kIdBlocks;
+      if (kFirstBlockId + place * sys::kIdBlockSize != block) continue;
+      sys::MakeDirectories(roots_.TaskDirectory(id), 0700).value();
+      return id;
+    }
+  }
   skiff::test::TempDir directory_;
   Roots roots_;
 };
@@ -237,23 +247,28 @@ TEST_F(IdBlocksTest, NoTwoTasksHaveTheSameIds) {
 TEST_F(IdBlocksTest, BlockOfATaskThatIsGoneIsFreeAndOfALiveOneNot) {
   TaskId gone = TaskWithDirectory();
   uint32_t first = ClaimIdBlock(roots_, gone).value();
-  // The same start for all: a task of the same name in another place.
-  EXPECT_NE(ClaimIdBlock(roots_, gone).value(), first);
+  TaskId next = TaskThatTriesFirst(first);
+  EXPECT_NE(ClaimIdBlock(roots_, next).value(), first);
   sys::RemoveTree(AT_FDCWD, roots_.TaskDirectory(gone)).value();  // a crash: nothing was released
-  sys::MakeDirectories(roots_.TasksDirectory(), 0700).value();
-  EXPECT_EQ(ClaimIdBlock(roots_, gone).value(), first);
+  EXPECT_EQ(ClaimIdBlock(roots_, next).value(), first);
+}
+
+TEST_F(IdBlocksTest, StartThatWasCutShortFindsItsOwnBlock) {
+  TaskId task = TaskWithDirectory();
+  uint32_t first = ClaimIdBlock(roots_, task).value();
+  EXPECT_EQ(ClaimIdBlock(roots_, task).value(), first);
 }
 
 TEST_F(IdBlocksTest, OnlyItsOwnTaskReleasesABlock) {
   TaskId own = TaskWithDirectory();
-  TaskId other = TaskWithDirectory();
   uint32_t first = ClaimIdBlock(roots_, own).value();
+  TaskId other = TaskThatTriesFirst(first);
   EXPECT_TRUE(ReleaseIdBlock(roots_, other, first).ok());
-  EXPECT_NE(ClaimIdBlock(roots_, own).value(), first);
+  EXPECT_NE(ClaimIdBlock(roots_, other).value(), first);
   EXPECT_TRUE(ReleaseIdBlock(roots_, own, first).ok());
   EXPECT_TRUE(ReleaseIdBlock(roots_, own, first).ok());
   EXPECT_TRUE(ReleaseIdBlock(roots_, own, 0).ok());
-  EXPECT_EQ(ClaimIdBlock(roots_, own).value(), first);
+  EXPECT_EQ(ClaimIdBlock(roots_, other).value(), first);
 }
 
 }  // namespace
