@@ -437,12 +437,33 @@ Result<> Agent::Reset() {
   return answer.get();
 }
 
+// By the death of their supervisors, which takes the containers along: no stop timeout is waited
+// for.
+Result<> Agent::EndAll() {
+  for (auto& [id, task] : active_) {
+    TRY(Change(id, task, Durability::kStatus, [](TaskRecord& record) {
+      record.desired_status = DesiredStatus::kStopped;
+      record.stop_code = StopCode::kTerminationNotice;
+      record.stop_reason = "The host was reset";
+    }));
+    if (task.followed) TRY(task.followed->Kill());
+    dirty_.insert(id);
+  }
+  auto deadline = std::chrono::steady_clock::now() + kResetPatience;
+  for (ReconcileAll(); !active_.empty(); ReconcileAll()) {
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return Error(Code::kTimeout, std::to_string(active_.size()) + " tasks do not end");
+    }
+    AskForRetry();
+    SetTimer();
+    TRY(loop_->RunOnce());
+  }
+  return {};
+}
+
 Result<> Agent::RemoveAll() {
   ReconcileAll();
-  if (!active_.empty()) {
-    return Error(Code::kConflict,
-                 std::to_string(active_.size()) + " tasks are active: stop them first");
-  }
+  TRY(EndAll());
   RangeRequest request{.prefix = keys::kTasks, .limit = kScanPage};
   for (;;) {
     std::vector<StoredRecord> page = TRY(store_.Range(request));

@@ -55,8 +55,8 @@ class Agent {
   // Any thread.
   const AgentMetrics& metrics() const { return metrics_; }
 
-  // Empties the store and removes the directories of its tasks. kConflict while one is active. Only
-  // while Run is at work (or over: kUnavailable).
+  // Kills the active tasks, removes the directories of all and empties the store. kTimeout when one
+  // does not end within kResetPatience. Only while Run is at work (or over: kUnavailable).
   Result<> Reset();
 
  private:
@@ -97,6 +97,7 @@ class Agent {
   void RequestStop(Active& task);
   void Drop(const TaskId& id);
   Result<> RemoveStopped(const TaskId& id);
+  Result<> EndAll();
   Result<> RemoveAll();
 
   // Its start (agent_start.cc).

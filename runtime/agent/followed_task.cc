@@ -1,6 +1,7 @@
 #include "runtime/agent/followed_task.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -80,6 +81,11 @@ bool FollowedTask::HasEnded() {
     static_cast<void>(status.ok());
   }
   return has_ended_;
+}
+
+Result<> FollowedTask::Kill() {
+  if (HasEnded()) return {};
+  return sys::SignalPidfd(supervisor_.pidfd.get(), SIGKILL);
 }
 
 void FollowedTask::Retire() {

@@ -30,6 +30,8 @@ class FollowedTask {
   void LetGo();
   // The supervisor's process has ended (or there never was one); reaps it.
   bool HasEnded();
+  // Ends the supervisor, and with it the containers; what it leaves is for RecoverIfDead.
+  Result<> Kill();
   // Nothing is waited for any more but the end of an own child.
   void Retire();
   // After Retire: may be destroyed.

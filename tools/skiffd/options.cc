@@ -50,7 +50,8 @@ void AddFlags(CLI::App* app, Flags* flags) {
       ->type_name("FILE");
   app->add_flag("--anonymous", options.is_anonymous,
                 "Take requests without a signature; only on loopback, for development");
-  app->add_flag("--allow-reset", options.allow_reset, "POST /_skiff/reset empties everything");
+  app->add_flag("--allow-reset", options.allow_reset,
+                "POST /_skiff/reset kills all tasks and empties everything");
   app->add_option("--region", options.settings.region, "Region in ARNs")->capture_default_str();
   app->add_option("--account-id", options.settings.account_id, "Account in ARNs")
       ->capture_default_str();
