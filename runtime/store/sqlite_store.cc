@@ -1,7 +1,6 @@
 #include "runtime/store/sqlite_store.h"
 
 #include <fcntl.h>
-#include <zlib.h>
 
 #include <list>
 #include <mutex>
@@ -15,23 +14,10 @@
 #include "isolation/sys/file.h"
 #include "runtime/store/limits.h"
 #include "runtime/store/sqlite.h"
+#include "runtime/store/sqlite_file.h"
 
 namespace skiff::runtime {
 namespace {
-
-constexpr const char* kTables =
-    "CREATE TABLE IF NOT EXISTS records(key BLOB PRIMARY KEY, value BLOB NOT NULL,"
-    " version INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS quarantine(key BLOB NOT NULL, value BLOB NOT NULL,"
-    " reason TEXT NOT NULL, wall_ns INTEGER NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS revision(last INTEGER NOT NULL);"
-    "INSERT INTO revision SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM revision);";
-
-uint32_t ChecksumOf(std::string_view key, std::string_view value) {
-  uLong sum = crc32_z(0, reinterpret_cast<const Bytef*>(key.data()), key.size());
-  sum = crc32_z(sum, reinterpret_cast<const Bytef*>(value.data()), value.size());
-  return static_cast<uint32_t>(sum);
-}
 
 // The smallest text greater than every text with the prefix; "" when there is none.
 std::string EndOf(std::string prefix) {
@@ -296,69 +282,15 @@ Result<UniqueFd> LockDirectory(const std::string& directory) {
   return lock;
 }
 
-Result<uint64_t> QueryNumber(sqlite3* database, const char* sql) {
-  Statement statement = TRY(Statement::Prepare(database, sql));
-  bool has_row = TRY(statement.Step());
-  return has_row ? statement.Number(0) : 0;
-}
-
-Result<Database> OpenFile(const std::string& path) {
-  sqlite3* opened = nullptr;
-  int status = sqlite3_open_v2(
-      path.c_str(), &opened,
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-      nullptr);
-  Database database(opened);
-  if (status != SQLITE_OK) return DatabaseError(opened, status, path);
-  std::string settings = "PRAGMA journal_mode=WAL; PRAGMA cache_size=-" +
-                         std::to_string(kStorePageCacheKib) +
-                         "; PRAGMA locking_mode=EXCLUSIVE; PRAGMA wal_autocheckpoint=1000;";
-  TRY(Execute(database.get(), settings.c_str()).Context(path));
-  return database;
-}
-
-Result<> Migrate(sqlite3* database, const std::string& path) {
-  uint64_t schema = TRY(QueryNumber(database, "PRAGMA user_version").Context(path));
-  if (schema > kStoreSchema) {
-    return Error(Code::kUnavailable, path + " is of schema " + std::to_string(schema) +
-                                         ", this version knows up to " +
-                                         std::to_string(kStoreSchema) +
-                                         ": use the newer skiffd, or another state directory");
-  }
-  std::string sql = std::string("BEGIN;") + kTables +
-                    "PRAGMA user_version=" + std::to_string(kStoreSchema) + ";COMMIT;";
-  return Execute(database, sql.c_str()).Context(path);
-}
-
-Result<Database> OpenChecked(const std::string& path) {
-  Database database = TRY(OpenFile(path));
-  TRY(Migrate(database.get(), path));
-  return database;
-}
-
-// A file that is no database, or is damaged beyond its records: kept aside.
-Result<Database> OpenOrReplace(const std::string& path) {
-  Result<Database> opened = OpenChecked(path);
-  if (opened.ok() || opened.error().code() != Code::kInternal) return opened;
-  std::string aside = path + ".damaged-" + std::to_string(WallNanoseconds());
-  Log(LogLevel::kError, opened.error().message() + ": it is kept as " + aside +
-                            ", and skiff begins with an empty state");
-  TRY(sys::Rename(AT_FDCWD, path, AT_FDCWD, aside));
-  for (const char* suffix : {"-wal", "-shm"}) {
-    sys::Rename(AT_FDCWD, path + suffix, AT_FDCWD, aside + suffix).Ignore();
-  }
-  return OpenChecked(path);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Store>> OpenSqliteStore(const std::string& directory) {
   UniqueFd lock;
   if (!directory.empty()) lock = TRY(LockDirectory(directory));
   std::string path = directory.empty() ? ":memory:" : directory + "/state.db";
-  Database database = TRY(OpenOrReplace(path));
+  Database database = TRY(OpenStateFile(path));
   Statements statements = TRY(PrepareAll(database.get()));
-  uint64_t revision = TRY(QueryNumber(database.get(), "SELECT last FROM revision"));
+  uint64_t revision = TRY(LastRevision(database.get()));
   return std::unique_ptr<Store>(std::make_unique<SqliteStore>(std::move(lock), std::move(database),
                                                               std::move(statements), revision));
 }

@@ -4,8 +4,9 @@
 //   <directory>/lock                    flock held as long as the store is open
 //
 // A record carries a checksum: one that is damaged is put in quarantine when it is read, is said on
-// standard error once, and is absent from then on. A file that is no database is renamed
-// state.db.damaged-<time> and a new one begun. A file of a newer schema is refused.
+// standard error once, and is absent from then on. A file that is no database, or whose pages are
+// not whole, is renamed state.db.damaged-<time>, and a new one begins with what is whole of it
+// (sqlite_file.h). A file of a newer schema is refused.
 #pragma once
 
 #include <memory>
