@@ -144,6 +144,41 @@ class FaultsTest(unittest.TestCase):
         self.assertIsNone(self.daemon.process.poll(), self.daemon.log()[-2000:])
         self.assertIn("default", str(self.well("ListClusters")))
 
+    def enter_pids_group(self, pid, limit):
+        """A group of the pids controller with the process in it; left and removed in the end."""
+        legacy, root = Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup")
+        parent = legacy if legacy.is_dir() else root
+        group = parent / f"skiff-test-{pid}"
+        group.mkdir()
+
+        def leave():
+            for member in (group / "cgroup.procs").read_text().split():
+                (parent / "cgroup.procs").write_text(member)
+            group.rmdir()
+
+        self.addCleanup(leave)
+        if not (group / "pids.max").exists():
+            self.skipTest("no pids controller")
+        (group / "cgroup.procs").write_text(str(pid))
+        (group / "pids.max").write_text(str(limit))
+        return group
+
+    def test_without_processes_a_task_fails_and_not_the_daemon(self):
+        self.daemon.start("--anonymous")
+        self.daemon.skiff("image", "import", image("busybox"), "--name", "busybox:latest")
+        self.well("CreateCluster")
+        self.well("RegisterTaskDefinition", SLEEPER)
+        pid = self.daemon.process.pid
+        threads = len(os.listdir(f"/proc/{pid}/task"))
+        group = self.enter_pids_group(pid, threads)
+        arn = self.well("RunTask", {"taskDefinition": "sleeper"})["tasks"][0]["taskArn"]
+        failed = self.await_status(arn, "STOPPED")
+        self.assertEqual(failed["stopCode"], "TaskFailedToStart", failed)
+        self.assertRegex(failed["stoppedReason"], "^ResourceInitializationError: .*unavailable")
+        (group / "pids.max").write_text("max")
+        arn = self.well("RunTask", {"taskDefinition": "sleeper"})["tasks"][0]["taskArn"]
+        self.await_status(arn, "RUNNING")
+
     def test_clients_that_mean_ill_do_not_keep_others_waiting(self):
         self.daemon.start("--anonymous")
         for _ in range(300):  # a request that never ends
