@@ -162,6 +162,8 @@ struct ContainerSpec {
   std::string attach_point;  // an existing host directory; the root is attached there, in the new
                              // namespace only
   bool is_root_readonly = false;
+  // The root is moved onto the host's instead of taking its place: pivot_root(2) leaves no ramfs.
+  bool moves_root = false;
   // MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE: what holds for "/"; 0: private.
   uint64_t root_propagation = 0;
   bool is_root_propagation_recursive = false;

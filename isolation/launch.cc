@@ -301,6 +301,7 @@ Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup
   plan_.root_mount = spec.root_mount;
   plan_.attach_point = Keep(spec.attach_point);
   plan_.is_root_readonly = spec.is_root_readonly;
+  plan_.moves_root = spec.moves_root;
   plan_.root_propagation = spec.root_propagation;
   plan_.is_root_propagation_recursive = spec.is_root_propagation_recursive;
   plan_.mounts = mounts_.data();

@@ -69,6 +69,7 @@ class Child {
   bool IsProgramThere() const;
   void AwaitStart();
 
+  bool MoveRoot() const;
   bool SpreadRoot() const;
   bool SetScheduling() const;
   bool RaiseAmbient() const;
@@ -254,12 +255,37 @@ bool Child::ProtectPaths() {
   return !plan_.is_root_readonly || SetAttributes(plan_.root_mount, MOUNT_ATTR_RDONLY, 0, false);
 }
 
+// Of the host's, in the container's mount namespace. A user namespace may not take it off: an empty
+// file system covers it then.
+bool TakeAway(const char* path) {
+  if (syscall(SYS_umount2, path, kMntDetach) == 0 || errno == ENOENT) return true;
+  ChildMount cover{};
+  cover.type = "tmpfs";
+  cover.attributes = MOUNT_ATTR_RDONLY;
+  int target = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int made = target < 0 ? -1 : MakeFilesystem(cover);
+  bool is_covered = made >= 0 && Attach(made, target);
+  CloseQuietly(made);
+  CloseQuietly(target);
+  return is_covered;
+}
+
 bool Child::PivotRoot() {
   if (plan_.pauses_before_pivot && !AskParent(kLaunchWantsHooks)) return false;
+  if (plan_.moves_root) return MoveRoot() && SpreadRoot();
   // Old and new root on the same directory: the old one ends up on top and is taken off
   // (pivot_root(2), NOTES).
   return fchdir(plan_.root_mount) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 &&
          syscall(SYS_umount2, ".", kMntDetach) == 0 && chdir("/") == 0 && SpreadRoot();
+}
+
+// The host's mounts stay below, out of sight of every path. Its procfs and sysfs go, for a program
+// with rights over mounts would find them under its own root.
+bool Child::MoveRoot() const {
+  return TakeAway("/proc") && TakeAway("/sys") &&
+         syscall(SYS_move_mount, plan_.root_mount, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) ==
+             0 &&
+         fchdir(plan_.root_mount) == 0 && chroot(".") == 0 && chdir("/") == 0;
 }
 
 // Not before the pivot, which takes no shared root.

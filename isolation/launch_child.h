@@ -122,6 +122,7 @@ struct ChildPlan {
   int root_mount;
   const char* attach_point;
   bool is_root_readonly;
+  bool moves_root;
   uint64_t root_propagation;
   bool is_root_propagation_recursive;
   ChildMount* mounts;

@@ -350,6 +350,7 @@ Result<> Runner::Prepare() {
     relay_->AddTo(&spec);
   }
   spec.new_keyring = options_.new_keyring;
+  spec.moves_root = options_.moves_root;
   spec.dies_with_caller = options_.mode == RunMode::kForeground;
   const Hooks& hooks = config_.hooks;
   spec.pauses_before_pivot =

@@ -37,6 +37,7 @@ struct RunOptions {
   std::string console_socket;  // "": none
   unsigned preserved_descriptors = 0;
   bool new_keyring = true;
+  bool moves_root = false;   // see ContainerSpec
   bool keeps_state = false;  // of a foreground run
 };
 

@@ -11,16 +11,10 @@ namespace oci = skiff::isolation::oci;
 struct RunArguments {
   oci::RunOptions options;
   bool is_detached = false;
-  bool no_pivot = false;
   bool no_new_keyring = false;
 };
 
 void RunContainer(RunArguments* arguments, oci::RunMode mode, Session* session) {
-  if (arguments->no_pivot) {
-    session->Settle(Error(Code::kInvalid,
-                          "--no-pivot is not supported: it would leave the host's root in reach"));
-    return;
-  }
   oci::RunOptions& options = arguments->options;
   options.context = session->context;
   options.mode = arguments->is_detached ? oci::RunMode::kDetached : mode;
@@ -45,7 +39,9 @@ CLI::App* AddMaker(CLI::App* app, const std::string& name, const std::string& he
                       "Socket that the terminal's descriptor is sent to");
   command->add_option("--preserve-fds", options.preserved_descriptors,
                       "Descriptors from 3 on that the container gets");
-  command->add_flag("--no-pivot", arguments->no_pivot, "Not supported: refused");
+  command->add_flag("--no-pivot", options.moves_root,
+                    "Move the root onto the host's instead of pivot_root, which a ramfs does not "
+                    "know; weaker");
   command->add_flag("--no-new-keyring", arguments->no_new_keyring,
                     "Keep the caller's session keyring");
   command->add_option("CONTAINER_ID", options.id, "Name of the container")->required();

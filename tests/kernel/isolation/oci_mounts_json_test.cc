@@ -2,7 +2,10 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 
 #include <nlohmann/json.hpp>
 
@@ -116,6 +119,49 @@ TEST_F(OciMountTest, AFileIsBoundWhereADanglingLinkLeadsInsideTheRoot) {
 TEST_F(OciMountTest, ARemountChangesWhatIsThere) {
   Add("/dev/shm", "tmpfs", "shm", {"remount", "bind", "ro"});
   EXPECT_THAT(Script("grep ' /dev/shm ' /proc/self/mountinfo").output, HasSubstr(" /dev/shm ro,"));
+}
+
+// What a ramfs does to pivot_root(2), anywhere: it fails for whoever is started under this.
+constexpr sock_filter kNoPivot[] = {
+    {BPF_LD | BPF_W | BPF_ABS, 0, 0, 0},  // offsetof(seccomp_data, nr)
+    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_pivot_root},
+    {BPF_RET | BPF_K, 0, 0, unsigned{SECCOMP_RET_ERRNO} | EINVAL},
+    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+
+TEST_F(OciMountTest, WithNoPivotTheRootIsMovedWherePivotRootFails) {
+  config_["process"]["args"] = {"/bin/busybox", "sh", "-c",
+                                "busybox id -u; cat /proc/self/mountinfo"};
+  auto run = [&](const std::vector<std::string>& flags) {
+    WriteConfig();
+    sys::Pipe output = sys::MakePipe().value();
+    sys::SpawnSpec spec;
+    spec.path = SKIFF_OCI;
+    spec.arguments = {"skiff-oci", "--root", StateRoot(), "run", "-b", bundle_.path()};
+    spec.arguments.insert(spec.arguments.end(), flags.begin(), flags.end());
+    spec.arguments.push_back(id_);
+    UniqueFd null = sys::Open(AT_FDCWD, "/dev/null", O_RDONLY).value();
+    spec.fds = {null.get(), output.write_end.get(), output.write_end.get()};
+    spec.filter = kNoPivot;
+    spec.filter_size = std::size(kNoPivot);
+    sys::Process process = sys::Spawn(spec).value();
+    output.write_end.Reset();
+    std::string text = sys::ReadAll(output.read_end.get(), "output").value();
+    sys::WaitPidfd(process.pidfd.get(), true).value();
+    return text;
+  };
+  EXPECT_THAT(run({}), HasSubstr("pivot root: invalid argument"));
+  for (bool has_user : {false, true}) {
+    if (has_user) {
+      config_["linux"]["namespaces"].push_back({{"type", "user"}});
+      json mapping = {{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}};
+      config_["linux"]["uidMappings"] = config_["linux"]["gidMappings"] = mapping;
+    }
+    std::string output = run({"--no-pivot"});
+    EXPECT_THAT(output, testing::StartsWith("0\n")) << has_user;
+    EXPECT_THAT(output, ContainsRegex(" / ro,")) << has_user;
+    // Nothing of the host's tree has a path here.
+    EXPECT_THAT(output, Not(HasSubstr(bundle_.path()))) << has_user;
+  }
 }
 
 }  // namespace
