@@ -15,7 +15,7 @@ namespace skiff::isolation::oci {
 struct HookPlace {
   int pidfd = -1;
   int namespace_types = 0;                  // CLONE_NEW*
-  std::string directory = "";               // "": the caller's
+  std::string directory = {};               // "": the caller's
   const SeccompProgram* seccomp = nullptr;  // borrowed: the container's filter, for them as well
 };
 
