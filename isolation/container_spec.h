@@ -112,7 +112,10 @@ struct NamespaceSpec {
   int join_user = -1;
   int join_pid = -1;  // borrowed; when not new_pid
   bool new_user = false;
-  std::vector<IdMapping> uid_mappings;  // new_user: both must not be empty
+  // Borrowed. Entered first, so that what is new belongs to it; instead of new_user.
+  int enter_user = -1;
+  bool HasOwnUser() const { return new_user || enter_user >= 0; }
+  std::vector<IdMapping> uid_mappings;  // new_user: both must not be empty; enter_user: as they are
   std::vector<IdMapping> gid_mappings;
   // The caller has rights in a user namespace of his own only: he stays in those of `joins` that he
   // enters, and may write the maps of a process only while others may look into it.

@@ -1,10 +1,9 @@
 #include "isolation/launch.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "isolation/base/clock.h"
 #include "isolation/base/text.h"
 #include "isolation/launch_child.h"
+#include "isolation/launch_clone.h"
 #include "isolation/limits.h"
 #include "isolation/sys/failpoint.h"
 #include "isolation/sys/file.h"
@@ -34,6 +34,7 @@ class SharedReport {
     if (page == MAP_FAILED) return Error::FromErrno(errno, "map launch report");
     auto* report = static_cast<LaunchReport*>(page);
     report->listener = -1;
+    report->child = -1;
     return SharedReport(report);
   }
   SharedReport(SharedReport&& other) noexcept : page_(std::exchange(other.page_, nullptr)) {}
@@ -176,13 +177,14 @@ void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
   plan_.new_cgroup_namespace = namespaces.new_cgroup;
   plan_.network_namespace = namespaces.join_network;
   plan_.new_user_namespace = namespaces.new_user;
-  plan_.may_keep_groups = namespaces.new_user || namespaces.is_rootless;
+  plan_.is_user_namespace_entered = namespaces.enter_user >= 0;
+  plan_.may_keep_groups = namespaces.HasOwnUser() || namespaces.is_rootless;
   plan_.is_rootless = namespaces.is_rootless;
   plan_.join_mount = plan_.join_user = plan_.join_cgroup = -1;
   for (const NamespaceJoin& join : namespaces.joins) {
-    if (join.type == CLONE_NEWNS) plan_.join_mount = join.fd;
-    if (join.type == CLONE_NEWCGROUP) plan_.join_cgroup = join.fd;
-    if (join.type == CLONE_NEWUSER) plan_.join_user = join.fd;
+    if (join.type == sys::kMountNamespace) plan_.join_mount = join.fd;
+    if (join.type == sys::kCgroupNamespace) plan_.join_cgroup = join.fd;
+    if (join.type == sys::kUserNamespace) plan_.join_user = join.fd;
   }
   auto has_root = [](const std::vector<IdMapping>& mappings) {
     return std::any_of(mappings.begin(), mappings.end(),
@@ -201,7 +203,7 @@ void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
 
 void PreparedLaunch::AddDevices(const ContainerSpec& spec) {
   for (const DeviceSpec& device : spec.devices) {
-    if (spec.namespaces.new_user) break;
+    if (spec.namespaces.HasOwnUser()) break;
     mode_t mode =
         static_cast<mode_t>(device.mode & 07777) | (device.type == 'b' ? S_IFBLK : S_IFCHR);
     devices_.push_back(
@@ -285,7 +287,7 @@ Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup
   if (spec.arguments.empty())
     return Error(Code::kInvalid, "no command: the image has none and none is given");
   for (const MountSpec& mount : spec.mounts) TRY(AddMount(mount, spec.namespaces.join_user));
-  if (spec.namespaces.new_user) TRY(BindDevices(spec));
+  if (spec.namespaces.HasOwnUser()) TRY(BindDevices(spec));
   AddDevices(spec);
   AddNamespaces(spec);
   AddPaths(spec);
@@ -363,17 +365,6 @@ std::string PreparedLaunch::DescribeItem(const ContainerSpec& spec, LaunchStep s
   }
 }
 
-uint64_t CloneFlags(const NamespaceSpec& namespaces) {
-  uint64_t flags = CLONE_PIDFD;
-  if (namespaces.new_pid) flags |= CLONE_NEWPID;
-  if (namespaces.new_mount) flags |= CLONE_NEWNS;
-  if (namespaces.new_uts) flags |= CLONE_NEWUTS;
-  if (namespaces.new_ipc) flags |= CLONE_NEWIPC;
-  if (namespaces.new_network) flags |= CLONE_NEWNET;
-  if (namespaces.new_user) flags |= CLONE_NEWUSER;
-  return flags;
-}
-
 Error DescribeFailure(const ContainerSpec& spec, const PreparedLaunch& prepared, LaunchStep step,
                       int error_number, int item) {
   std::string object = prepared.DescribeItem(spec, step, item);
@@ -401,76 +392,10 @@ void ArmFailpoint([[maybe_unused]] ChildPlan* plan) {
 #endif
 }
 
-pid_t CloneInto(const NamespaceSpec& namespaces, const Cgroup* cgroup, int* pidfd) {
-  clone_args arguments{};
-  arguments.flags = CloneFlags(namespaces);
-  arguments.pidfd = reinterpret_cast<uint64_t>(pidfd);
-  arguments.exit_signal = SIGCHLD;
-  if (cgroup != nullptr) {
-    arguments.flags |= CLONE_INTO_CGROUP;  // Linux 5.7
-    arguments.cgroup = static_cast<uint64_t>(cgroup->unified_fd());
-  }
-  return static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof(arguments)));
-}
-
 void KillAndReap(const sys::Process& process) {
   sys::SignalPidfd(process.pidfd.get(), SIGKILL).Ignore();
   [[maybe_unused]] auto reaped = sys::WaitPidfd(process.pidfd.get(), true);
 }
-
-// The namespaces that a process can enter for its children: entered for the clone, and left after
-// it. Whoever cannot come back must not go on.
-class JoinedAround {
- public:
-  JoinedAround() = default;
-  JoinedAround(JoinedAround&&) = delete;
-  ~JoinedAround() {
-    for (auto& [fd, type] : left_) sys::EnterNamespaceOrAbort(fd.get(), type);
-  }
-
-  Result<> Enter(const NamespaceSpec& namespaces) {
-    std::vector<NamespaceJoin> joins = namespaces.joins;
-    if (namespaces.join_pid >= 0) joins.push_back({namespaces.join_pid, CLONE_NEWPID});
-    for (const NamespaceJoin& join : joins) {
-      const char* name = NameOf(join.type);
-      if (name == nullptr) continue;
-      UniqueFd own = TRY(sys::OpenOwnNamespace(name));
-      TRY(sys::EnterNamespace(join.fd, join.type).Context(name));
-      if (!namespaces.is_rootless) left_.emplace_back(std::move(own), join.type);
-    }
-    if (!namespaces.new_time) return {};
-    // Only a child enters it, and the clocks are set before the first one does: time_namespaces(7).
-    UniqueFd own = TRY(sys::OpenOwnNamespace("time"));
-    TRY(sys::UnshareTime());
-    left_.emplace_back(std::move(own), sys::kTimeNamespace);
-    std::string offsets;
-    for (const ClockOffset& clock : namespaces.clock_offsets) {
-      offsets += std::string(clock.is_boottime ? "boottime " : "monotonic ") +
-                 std::to_string(clock.seconds) + " " + std::to_string(clock.nanoseconds) + "\n";
-    }
-    if (!offsets.empty()) TRY(sys::WriteControl(AT_FDCWD, "/proc/self/timens_offsets", offsets));
-    return {};
-  }
-
- private:
-  static const char* NameOf(int type) {
-    switch (type) {
-      case CLONE_NEWPID:
-        return "pid";
-      case CLONE_NEWNET:
-        return "net";
-      case CLONE_NEWIPC:
-        return "ipc";
-      case CLONE_NEWUTS:
-        return "uts";
-      case sys::kTimeNamespace:
-        return "time";
-      default:
-        return nullptr;  // the child's to enter
-    }
-  }
-  std::vector<std::pair<UniqueFd, int>> left_;
-};
 
 Result<> WriteIdMaps(const NamespaceSpec& namespaces, pid_t pid) {
   std::string process = "/proc/" + std::to_string(pid);
@@ -548,18 +473,8 @@ Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchF
   TRY(failpoint::Check("clone3"));
 
   int64_t begin = MonotonicNanoseconds();
-  int pidfd = -1;
-  pid_t pid = -1;
-  {
-    JoinedAround joined;
-    TRY(joined.Enter(spec.namespaces).Context("join namespaces"));
-    pid = CloneInto(spec.namespaces, cgroup, &pidfd);
-    if (pid == 0) RunChild(prepared.plan());
-  }
-  if (pid < 0) return Error::FromErrno(errno, "clone3");
   Launched launched;
-  launched.process.pid = pid;
-  launched.process.pidfd = UniqueFd(pidfd);
+  launched.process = TRY(CloneChild(spec.namespaces, cgroup, prepared.plan()));
   errors.write_end.Reset();
 
   Result<char> answer = AwaitExec(spec, callbacks, launched.process, report.get(),

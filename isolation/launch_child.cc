@@ -148,11 +148,15 @@ bool HideFromOthers() { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0; }
 
 bool Child::JoinNamespaces() {
   if (plan_.new_user_namespace && !(AskParent(kLaunchWantsIds) && BecomeMappedRoot())) return false;
-  if (plan_.is_rootless && !HideFromOthers()) return false;
+  if (plan_.is_user_namespace_entered && !BecomeMappedRoot()) return false;
+  // A change of user may have shown it again.
+  bool is_shown = plan_.is_rootless || plan_.is_user_namespace_entered;
+  if (is_shown && !HideFromOthers()) return false;
   if (plan_.network_namespace >= 0 && setns(plan_.network_namespace, CLONE_NEWNET) != 0)
     return false;
   // Not before the clone: from inside one, the kernel knows no group outside it to leave.
-  if (plan_.join_cgroup >= 0 && setns(plan_.join_cgroup, CLONE_NEWCGROUP) != 0) return false;
+  bool joins_cgroup = plan_.join_cgroup >= 0 && !plan_.is_user_namespace_entered;
+  if (joins_cgroup && setns(plan_.join_cgroup, CLONE_NEWCGROUP) != 0) return false;
   // The mount namespace before the user's: its descriptor is of use only while rights over it are
   // held.
   if (plan_.join_mount >= 0 && setns(plan_.join_mount, CLONE_NEWNS) != 0) return false;
@@ -176,7 +180,7 @@ bool Child::AttachRoot() {
 }
 
 bool Child::MountAll() {
-  Mounter mounter(root_, &protection_, plan_.new_user_namespace);
+  Mounter mounter(root_, &protection_, plan_.new_user_namespace || plan_.is_user_namespace_entered);
   for (size_t i = 0; i < plan_.mount_count; ++i) {
     report_.item = static_cast<int>(i);
     if (!mounter.Mount(&plan_.mounts[i])) return false;

@@ -23,6 +23,8 @@ struct LaunchReport {
   // The descriptor of a seccomp listener, and whether the parent has it. No call tells: the filter
   // may hold any of them.
   volatile int listener;
+  // The child's pidfd in its parent's table, from who made it in a user namespace; -1: not made.
+  volatile int child;
   volatile int listener_answer;                    // kListenerTaken or kListenerRefused
   volatile int64_t finished_at[kLaunchStepCount];  // CLOCK_MONOTONIC, by step
 };
@@ -100,6 +102,7 @@ struct ChildPlan {
   int resume;         // read end of a pipe
   int resume_writer;  // the parent's end, closed first
   bool new_user_namespace;
+  bool is_user_namespace_entered;  // before the clone
   bool has_mapped_root;
   bool is_rootless;
   int join_mount;  // -1: none

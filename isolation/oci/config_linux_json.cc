@@ -27,9 +27,6 @@ Result<> ParseNamespace(const JsonCursor& cursor, Config* config) {
   if (path) join = TRY(CleanString(*path));
   for (const auto& [known, value] : kNamespaces) {
     if (known != name) continue;
-    bool is_joinable = value != NamespaceType::kUser;
-    if (!join.empty() && !is_joinable)
-      return path->Invalid("joining a namespace of type " + name + " is not supported");
     if (!join.empty()) TRY(AbsolutePath(*path));
     if (!config->namespaces.emplace(value, join).second) return type.Invalid(name + " twice");
     return {};
@@ -79,10 +76,12 @@ Result<> ParseNamespaces(const JsonCursor& section, Config* config) {
   for (const JsonCursor& cursor : namespaces) TRY(ParseNamespace(cursor, config));
   if (!config->namespaces.contains(NamespaceType::kMount))
     return section.Invalid("namespaces: one of type mount is required");
-  bool has_user = config->namespaces.contains(NamespaceType::kUser);
+  auto user = config->namespaces.find(NamespaceType::kUser);
+  bool has_user = user != config->namespaces.end();
   if (!has_user && !(config->uid_mappings.empty() && config->gid_mappings.empty()))
     return section.Invalid("uidMappings and gidMappings need a namespace of type user");
-  if (has_user && (config->uid_mappings.empty() || config->gid_mappings.empty()))
+  bool is_new_user = has_user && user->second.empty();
+  if (is_new_user && (config->uid_mappings.empty() || config->gid_mappings.empty()))
     return section.Invalid("a namespace of type user needs uidMappings and gidMappings");
   return {};
 }

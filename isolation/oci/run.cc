@@ -16,6 +16,7 @@
 #include "isolation/oci/console.h"
 #include "isolation/oci/container.h"
 #include "isolation/oci/hooks.h"
+#include "isolation/oci/joined_user.h"
 #include "isolation/oci/lifecycle.h"
 #include "isolation/oci/limits.h"
 #include "isolation/oci/notify.h"
@@ -147,7 +148,7 @@ void SetHome(int rootfs, ContainerSpec* spec) {
 Result<> LimitCapabilities(ContainerSpec* spec, const CommandContext& context) {
   CapabilityMask own = TRY(OwnEffectiveCapabilities());
   // A user namespace of its own gives every capability inside it.
-  if (spec->namespaces.new_user) own = AllCapabilities();
+  if (spec->namespaces.HasOwnUser()) own = AllCapabilities();
   CapabilitySets& sets = spec->capabilities;
   CapabilityMask missing = (sets.bounding | sets.permitted | sets.inheritable) & ~own;
   for (const std::string& name : CapabilityNames(missing))
@@ -212,7 +213,7 @@ std::string OwnerName() {
 // A user namespace may not make nodes. The host's are bound, but where they are missing or somebody
 // else's.
 Result<> SupplyDevices(const StateDirectory& directory, ContainerSpec* spec) {
-  if (!spec->namespaces.new_user) return {};
+  if (!spec->namespaces.HasOwnUser()) return {};
   for (DeviceSpec& device : spec->devices) {
     bool is_as_wanted = device.uid == 0 && device.gid == 0 && sys::Exists(AT_FDCWD, device.path);
     if (is_as_wanted) continue;
@@ -251,6 +252,7 @@ class Runner {
   std::optional<StateDirectory> directory_;
   OwnCgroup cgroup_;
   UniqueFd rootfs_;
+  UniqueFd user_;  // joined by path
   std::vector<UniqueFd> namespaces_;
   SeccompProgram seccomp_;
   UniqueFd console_;         // what the child sends its terminal to
@@ -270,7 +272,9 @@ Result<> Runner::Load() {
   std::string path = options_.config[0] == '/' ? options_.config : bundle_ + "/" + options_.config;
   text_ = TRY(sys::ReadFile(AT_FDCWD, path, kMaxConfigFile));
   config_ = TRY(ParseConfig(text_).Context(path));
+  user_ = TRY(OpenJoinedUser(&config_).Context(path));
   plan_ = TRY(PlanContainer(config_, bundle_, options_.id).Context(path));
+  plan_.spec.namespaces.enter_user = user_.get();
   for (const std::string& warning : config_.warnings) context_.warn(warning);
   if (!context_.has_cgroup && !config_.resources.limit_paths.empty()) {
     return Error(Code::kInvalid, config_.resources.limit_paths[0] +
@@ -301,12 +305,13 @@ Result<> Runner::ConnectConsole() {
 Result<> Runner::OpenRoot() {
   ContainerSpec& spec = plan_.spec;
   plan_.rootfs = TRY(AbsoluteDirectory(plan_.rootfs).Context("root.path"));
-  spec.attach_point = spec.namespaces.new_user ? PlaceForAll() : plan_.rootfs;
+  spec.attach_point = spec.namespaces.HasOwnUser() ? PlaceForAll() : plan_.rootfs;
   rootfs_ = TRY(sys::CloneMount(AT_FDCWD, plan_.rootfs, true).Context("root.path"));
   spec.root_mount = rootfs_.get();
   SetHome(rootfs_.get(), &spec);
   TRY(LimitCapabilities(&spec, context_));
   for (const auto& [type, path] : plan_.joins) {
+    if (type == sys::kUserNamespace) continue;  // enter_user
     UniqueFd fd = TRY(sys::Open(AT_FDCWD, path, O_RDONLY).Context("linux.namespaces"));
     spec.namespaces.joins.push_back({fd.get(), type});
     namespaces_.push_back(std::move(fd));

@@ -19,6 +19,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "isolation/base/text.h"
 #include "isolation/sys/call.h"
 #include "isolation/sys/file.h"
 
@@ -34,6 +35,17 @@ Result<UniqueFd> OpenPidfd(pid_t pid) {
   int fd = TRY(Call("pidfd_open", std::to_string(pid),
                     [&] { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }));
   return UniqueFd(fd);
+}
+
+Result<pid_t> PidOf(int pidfd) {
+  std::string path = "/proc/self/fdinfo/" + std::to_string(pidfd);
+  std::string text = TRY(ReadFile(AT_FDCWD, path));
+  for (std::string_view line : Split(text, '\n')) {
+    if (line.rfind("Pid:\t", 0) != 0) continue;
+    std::optional<uint64_t> pid = ParseUint(line.substr(5), INT32_MAX);
+    if (pid) return static_cast<pid_t>(*pid);
+  }
+  return Error(Code::kInternal, path + ": names no process of this pid namespace");
 }
 
 Result<UniqueFd> CopyDescriptor(int pidfd, int number) {

@@ -38,6 +38,7 @@ struct ExitStatus {
 };
 
 Result<UniqueFd> OpenPidfd(pid_t pid);
+Result<pid_t> PidOf(int pidfd);  // in this process's pid namespace
 // A copy of another process's descriptor (pidfd_getfd(2)): needs the right to trace it.
 Result<UniqueFd> CopyDescriptor(int pidfd, int number);
 Result<> SignalPidfd(int pidfd, int signal);

@@ -122,6 +122,40 @@ Result<UserNamespace> MakeUserNamespace(const std::string& uid_map, const std::s
   return made;
 }
 
+namespace {
+
+// Only of a process inside can the maps be read.
+[[noreturn]] void ShowMaps(int user_namespace, int ready) {
+  bool is_hidden =
+      prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+  int error_number = is_hidden && setns(user_namespace, CLONE_NEWUSER) == 0 ? 0 : errno;
+  bool is_told = write(ready, &error_number, sizeof(error_number)) == sizeof(error_number);
+  while (is_told && error_number == 0) pause();
+  _exit(1);
+}
+
+}  // namespace
+
+Result<IdMapTexts> ReadIdMaps(int user_namespace) {
+  Pipe ready = TRY(MakePipe());
+  pid_t pid = TRY(Call("fork", "user namespace", [] { return fork(); }));
+  if (pid == 0) ShowMaps(user_namespace, ready.write_end.get());
+  ScopeExit end([pid] {
+    kill(pid, SIGKILL);  // our own unreaped child
+    waitpid(pid, nullptr, 0);
+  });
+  ready.write_end.Reset();
+  int error_number = 0;
+  size_t count = TRY(Read(ready.read_end.get(), &error_number, sizeof(error_number)));
+  if (count != sizeof(error_number)) return Error(Code::kInternal, "user namespace: helper ended");
+  if (error_number != 0) return Error::FromErrno(error_number, "join user namespace");
+  std::string process = "/proc/" + std::to_string(pid);
+  IdMapTexts maps;
+  maps.users = TRY(ReadFile(AT_FDCWD, process + "/uid_map"));
+  maps.groups = TRY(ReadFile(AT_FDCWD, process + "/gid_map"));
+  return maps;
+}
+
 Result<> EnterOwnUserNamespace(const std::string& uid_map, const std::string& gid_map) {
   UserNamespace own = TRY(MakeUserNamespace(uid_map, gid_map));
   TRY(EnterNamespace(own.user.get(), CLONE_NEWUSER));

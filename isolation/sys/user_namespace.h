@@ -26,6 +26,14 @@ Result<UserNamespace> MakeUserNamespace(uint32_t first_id, bool with_network);
 // host a caller maps himself; more is left to newuidmap(1) and newgidmap(1).
 Result<UserNamespace> MakeUserNamespace(const std::string& uid_map, const std::string& gid_map);
 
+// The ids that a namespace maps, for one that is there: as uid_map and gid_map have them, seen from
+// this process's.
+struct IdMapTexts {
+  std::string users;
+  std::string groups;
+};
+Result<IdMapTexts> ReadIdMaps(int user_namespace);
+
 // This process becomes the root of such a namespace and enters a mount namespace that belongs to
 // it. There is no way back.
 Result<> EnterOwnUserNamespace(const std::string& uid_map, const std::string& gid_map);

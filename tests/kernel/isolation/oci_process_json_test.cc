@@ -2,11 +2,14 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
 
 #include <nlohmann/json.hpp>
 
 #include "isolation/sys/inode.h"
 #include "isolation/sys/socket.h"
+#include "isolation/sys/user_namespace.h"
 #include "tests/kernel/isolation/oci_container.h"
 
 namespace skiff::isolation::oci {
@@ -71,6 +74,101 @@ TEST_F(OciProcessTest, AMountNamespaceIsJoinedByPath) {
   EXPECT_EQ(Script("busybox readlink /proc/self/ns/mnt; exec true").output, theirs + "\n");
   sys::SignalPidfd(holder.pidfd.get(), SIGKILL).value();
   sys::WaitPidfd(holder.pidfd.get(), true).value();
+}
+
+class OciJoinedUserTest : public OciRunTest {
+ protected:
+  void SetUp() override {
+    OciRunTest::SetUp();
+    if (IsSkipped()) return;
+    user_ = sys::MakeUserNamespace(100'000, false).value().user;
+    path_ = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(user_.get());
+    number_ = sys::StatFd(user_.get()).value().st_ino;
+    config_["linux"]["namespaces"].push_back({{"type", "user"}, {"path", path_}});
+  }
+  UniqueFd user_;
+  std::string path_;
+  ino_t number_ = 0;
+};
+
+TEST_F(OciJoinedUserTest, WhatIsNewBelongsToTheNamespaceThatIsJoined) {
+  config_["linux"]["namespaces"].push_back({{"type", "cgroup"}});
+  config_["linux"]["sysctl"] = {{"net.ipv4.ip_forward", "1"}};
+  Begin("sleep 1000");
+  std::string pid = std::to_string(json::parse(Command({"state", id_}).output)["pid"].get<int>());
+  for (const char* type : {"net", "ipc", "uts", "mnt", "pid", "cgroup"}) {
+    UniqueFd fd = sys::Open(AT_FDCWD, "/proc/" + pid + "/ns/" + type, O_RDONLY).value();
+    UniqueFd owner(ioctl(fd.get(), NS_GET_USERNS));
+    ASSERT_TRUE(owner.valid()) << type;
+    EXPECT_EQ(sys::StatFd(owner.get()).value().st_ino, number_) << type;
+  }
+  std::string script =
+      "busybox readlink /proc/self/ns/user; busybox id -u; cat /proc/sys/net/ipv4/ip_forward;"
+      "echo x > /dev/null && echo null; busybox grep CapEff /proc/1/status";
+  Finished inside = Command({"exec", id_, "/bin/busybox", "sh", "-c", script});
+  EXPECT_EQ(inside.output,
+            "user:[" + std::to_string(number_) + "]\n0\n1\nnull\nCapEff:\t0000000020000420\n");
+  EXPECT_THAT(sys::ReadFile(AT_FDCWD, "/proc/" + pid + "/status").value(),
+              HasSubstr("Uid:\t100000\t100000\t100000\t100000\n"));
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+}
+
+TEST_F(OciJoinedUserTest, EveryOtherNamespaceIsJoinedWithIt) {
+  sys::SpawnSpec spec;
+  spec.path = "/usr/bin/nsenter";
+  spec.arguments = {"nsenter",
+                    "--user=" + path_,
+                    "unshare",
+                    "--mount",
+                    "--net",
+                    "--ipc",
+                    "--uts",
+                    "--pid",
+                    "--kill-child",
+                    "--cgroup",
+                    "sh",
+                    "-c",
+                    "echo ready; exec sleep 1000"};
+  spec.environment = {"PATH=/usr/bin:/bin"};
+  sys::Pipe ready = sys::MakePipe().value();
+  spec.fds = {ready.write_end.get(), ready.write_end.get(), ready.write_end.get()};
+  sys::Process holder = sys::Spawn(spec).value();
+  ready.write_end.Reset();
+  char byte = 0;
+  ASSERT_EQ(sys::Read(ready.read_end.get(), &byte, 1).value(), 1U);
+  ASSERT_EQ(byte, 'r');
+  std::string theirs = "/proc/" + std::to_string(holder.pid) + "/ns/";
+  std::string script;
+  std::string expected;
+  config_["linux"]["namespaces"] = {{{"type", "user"}, {"path", path_}}};
+  for (auto [type, file] : {std::pair{"pid", "pid_for_children"},
+                            {"network", "net"},
+                            {"ipc", "ipc"},
+                            {"uts", "uts"},
+                            {"mount", "mnt"},
+                            {"cgroup", "cgroup"}}) {
+    config_["linux"]["namespaces"].push_back({{"type", type}, {"path", theirs + file}});
+    std::string own = std::string(type) == "pid" ? "pid" : file;
+    script += "busybox readlink /proc/self/ns/" + own + ";";
+    expected += sys::ReadLink(AT_FDCWD, theirs + file).value() + "\n";
+  }
+  Finished run = Script(script + "exit 7");
+  EXPECT_EQ(run.output, expected);
+  EXPECT_EQ(run.code, 7);
+  sys::SignalPidfd(holder.pidfd.get(), SIGKILL).value();
+  sys::WaitPidfd(holder.pidfd.get(), true).value();
+}
+
+TEST_F(OciJoinedUserTest, ItsMappingsAreTheNamespacesOwn) {
+  json mapping = {{{"containerID", 0}, {"hostID", 100'000}, {"size", 65'536}}};
+  config_["linux"]["uidMappings"] = config_["linux"]["gidMappings"] = mapping;
+  EXPECT_EQ(Script("exit 3").code, 3);
+  config_["linux"]["gidMappings"][0]["hostID"] = 0;
+  EXPECT_THAT(Script("exit 3").output,
+              HasSubstr("linux.gidMappings: differ from those of the user namespace"));
+  config_["linux"].erase("gidMappings");
+  config_["process"]["user"]["uid"] = 65'536;
+  EXPECT_THAT(Script("exit 3").output, HasSubstr("process.user.uid: 65536 is not mapped"));
 }
 
 // A service manager's socket.
