@@ -6,6 +6,7 @@ SIGKILL leave nothing running. Directories that peers insist on are replaced by 
 import ctypes
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -175,7 +176,9 @@ def fork_and_wait(child_body):
 
 def run_inside(body, disk=None):
     """Runs body(work directory) as the first process of the sandbox; its result is the code."""
-    work = tempfile.mkdtemp(prefix="skiff-bench-", dir=disk)
+    # podman makes the name of an image of it: no underscore, which mkdtemp may choose.
+    work = f"{disk or tempfile.gettempdir()}/skiff-bench-{secrets.token_hex(8)}"
+    os.mkdir(work, 0o700)
     hierarchies = find_hierarchies()
     # Ctrl-C reaches the process inside as well, and that one ends the benchmark.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
