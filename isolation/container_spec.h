@@ -60,7 +60,7 @@ struct MountSpec {
 
 struct DeviceSpec {
   std::string path;  // inside the root
-  char type = 'c';   // 'c' or 'b'
+  char type = 'c';   // 'c', 'b', or 'p': a named pipe
   uint32_t major = 0;
   uint32_t minor = 0;
   uint32_t mode = 0666;

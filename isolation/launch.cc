@@ -151,6 +151,7 @@ Result<> PreparedLaunch::AddMount(const MountSpec& mount, int user_namespace) {
 // A user namespace may not make nodes: the host's are bound.
 Result<> PreparedLaunch::BindDevices(const ContainerSpec& spec) {
   for (const DeviceSpec& device : spec.devices) {
+    if (device.type == 'p') continue;
     struct stat info {};
     const std::string& source = device.host_path.empty() ? device.path : device.host_path;
     bool is_same = stat(source.c_str(), &info) == 0 &&
@@ -203,11 +204,10 @@ void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
 
 void PreparedLaunch::AddDevices(const ContainerSpec& spec) {
   for (const DeviceSpec& device : spec.devices) {
-    if (spec.namespaces.HasOwnUser()) break;
-    mode_t mode =
-        static_cast<mode_t>(device.mode & 07777) | (device.type == 'b' ? S_IFBLK : S_IFCHR);
-    devices_.push_back(
-        {Keep(device.path), mode, makedev(device.major, device.minor), device.uid, device.gid});
+    if (spec.namespaces.HasOwnUser() && device.type != 'p') continue;
+    mode_t type = device.type == 'p' ? S_IFIFO : device.type == 'b' ? S_IFBLK : S_IFCHR;
+    devices_.push_back({Keep(device.path), (device.mode & 07777) | type,
+                        makedev(device.major, device.minor), device.uid, device.gid});
   }
   for (const SymlinkSpec& link : spec.symlinks)
     links_.push_back({Keep(link.path), Keep(link.target)});

@@ -65,7 +65,7 @@ struct ChildMount {
 };
 struct ChildDevice {
   const char* path;
-  mode_t mode;  // with S_IFCHR or S_IFBLK
+  mode_t mode;  // with S_IFCHR, S_IFBLK or S_IFIFO
   dev_t device;
   uid_t uid;
   gid_t gid;

@@ -92,13 +92,15 @@ Result<DeviceSpec> ParseDevice(const JsonCursor& cursor) {
   device.path = TRY(AbsolutePath(path));
   JsonCursor type_cursor = TRY(cursor.Get("type"));
   std::string type = TRY(type_cursor.String());
-  if (type != "c" && type != "u" && type != "b")
-    return type_cursor.Invalid("device type '" + type + "' is not c, u or b");
-  device.type = type == "b" ? 'b' : 'c';
-  JsonCursor major = TRY(cursor.Get("major"));
-  JsonCursor minor = TRY(cursor.Get("minor"));
-  device.major = static_cast<uint32_t>(TRY(major.Integer(0, kMaxUint32)));
-  device.minor = static_cast<uint32_t>(TRY(minor.Integer(0, kMaxUint32)));
+  if (type != "c" && type != "u" && type != "b" && type != "p")
+    return type_cursor.Invalid("device type '" + type + "' is not c, u, b or p");
+  device.type = type == "u" ? 'c' : type[0];
+  if (device.type != 'p') {  // a named pipe has no numbers
+    JsonCursor major = TRY(cursor.Get("major"));
+    JsonCursor minor = TRY(cursor.Get("minor"));
+    device.major = static_cast<uint32_t>(TRY(major.Integer(0, kMaxUint32)));
+    device.minor = static_cast<uint32_t>(TRY(minor.Integer(0, kMaxUint32)));
+  }
   std::optional<int64_t> mode = TRY(cursor.FindInteger("fileMode", 0, kMaxUint32));
   std::optional<int64_t> uid = TRY(cursor.FindInteger("uid", 0, kMaxUint32 - 1));
   std::optional<int64_t> gid = TRY(cursor.FindInteger("gid", 0, kMaxUint32 - 1));

@@ -217,6 +217,7 @@ Result<> SupplyDevices(const StateDirectory& directory, ContainerSpec* spec) {
   for (DeviceSpec& device : spec->devices) {
     bool is_as_wanted = device.uid == 0 && device.gid == 0 && sys::Exists(AT_FDCWD, device.path);
     if (is_as_wanted) continue;
+    if (device.type == 'p') continue;
     uid_t uid = OutsideId(spec->namespaces.uid_mappings, device.uid);
     gid_t gid = OutsideId(spec->namespaces.gid_mappings, device.gid);
     device.host_path = TRY(directory.MakeDevice(device, uid, gid).Context("device " + device.path));
