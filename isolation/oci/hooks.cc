@@ -57,16 +57,27 @@ Result<> RunHook(const Hook& hook, const std::string& state, const HookPlace& pl
   return {};
 }
 
+std::string PlaceInList(const std::vector<Hook>& hooks, const std::string& name, size_t i) {
+  return "error running hook " + name + "[" + std::to_string(i) + "] " + hooks[i].path;
+}
+
 }  // namespace
 
 Result<> RunHooks(const std::vector<Hook>& hooks, const std::string& name, const std::string& state,
                   const HookPlace& place) {
-  for (size_t i = 0; i < hooks.size(); ++i) {
-    TRY(RunHook(hooks[i], state, place)
-            .Context("error running hook " + name + "[" + std::to_string(i) + "] " +
-                     hooks[i].path));
-  }
+  for (size_t i = 0; i < hooks.size(); ++i)
+    TRY(RunHook(hooks[i], state, place).Context(PlaceInList(hooks, name, i)));
   return {};
+}
+
+std::vector<Error> RunEveryHook(const std::vector<Hook>& hooks, const std::string& name,
+                                const std::string& state) {
+  std::vector<Error> errors;
+  for (size_t i = 0; i < hooks.size(); ++i) {
+    Result<> run = RunHook(hooks[i], state, {}).Context(PlaceInList(hooks, name, i));
+    if (!run.ok()) errors.push_back(run.error());
+  }
+  return errors;
 }
 
 }  // namespace skiff::isolation::oci

@@ -24,4 +24,8 @@ struct HookPlace {
 Result<> RunHooks(const std::vector<Hook>& hooks, const std::string& name, const std::string& state,
                   const HookPlace& place = {});
 
+// All of them in the caller's namespaces, also behind one that fails, and how those failed.
+std::vector<Error> RunEveryHook(const std::vector<Hook>& hooks, const std::string& name,
+                                const std::string& state);
+
 }  // namespace skiff::isolation::oci

@@ -273,16 +273,15 @@ Result<std::vector<int>> ContainerProcesses(const CommandContext& context, const
 }
 
 void RunPoststart(const CommandContext& context, const Config& config, const State& state) {
-  if (config.hooks.poststart.empty()) return;
-  Result<> run = RunHooks(config.hooks.poststart, "poststart", EncodePublicState(state));
-  if (!run.ok()) context.warn(run.error().message());
+  for (const Error& error :
+       RunEveryHook(config.hooks.poststart, "poststart", EncodePublicState(state)))
+    context.warn(error.message());
 }
 
 void RunPoststop(const CommandContext& context, const Config& config, const State& state) {
-  for (const Hook& hook : config.hooks.poststop) {
-    Result<> run = RunHooks({hook}, "poststop", EncodePublicState(state));
-    if (!run.ok()) context.warn(run.error().message());
-  }
+  for (const Error& error :
+       RunEveryHook(config.hooks.poststop, "poststop", EncodePublicState(state)))
+    context.warn(error.message());
 }
 
 }  // namespace skiff::isolation::oci

@@ -368,6 +368,35 @@ TEST_F(OciRunTest, AHookThatFailsOrTakesTooLongEndsTheStart) {
   EXPECT_THAT(Script("true").output, HasSubstr("took longer than its timeout of 1 s"));
 }
 
+TEST_F(OciRunTest, AHookAfterTheStartThatFailsStopsNoOther) {
+  for (const char* kind : {"poststart", "poststop"}) {
+    std::string mark = bundle_.path() + "/" + kind;
+    config_["hooks"][kind] = {
+        {{"path", "/bin/false"}},
+        {{"path", "/bin/sh"}, {"args", {"sh", "-c", "exit 3"}}},
+        {{"path", "/bin/sh"}, {"args", {"sh", "-c", "echo called > " + mark}}}};
+  }
+  Finished finished = Script("true");
+  EXPECT_EQ(finished.code, 0);
+  for (const char* kind : {"poststart", "poststop"}) {
+    std::string text = std::string("error running hook ") + kind;
+    EXPECT_THAT(finished.output, HasSubstr(text + "[0] /bin/false: exit status 1"));
+    EXPECT_THAT(finished.output, HasSubstr(text + "[1] /bin/sh: exit status 3"));
+    EXPECT_EQ(sys::ReadFile(AT_FDCWD, bundle_.path() + "/" + kind).ValueOr(""), "called\n");
+  }
+}
+
+TEST_F(OciRunTest, ADeviceCanBeANamedPipe) {
+  config_["linux"]["devices"] = {
+      {{"path", "/dev/pipe"}, {"type", "p"}, {"fileMode", 0640}, {"uid", 10}, {"gid", 11}}};
+  const char* look = "busybox stat -c '%F %a %u:%g' /dev/pipe";
+  EXPECT_EQ(Script(look).output, "fifo 640 10:11\n");
+  config_["linux"]["namespaces"].push_back({{"type", "user"}});
+  json mapping = {{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}};
+  config_["linux"]["uidMappings"] = config_["linux"]["gidMappings"] = mapping;
+  EXPECT_EQ(Script(look).output, "fifo 640 10:11\n");
+}
+
 TEST_F(OciRunTest, UserNamespaceMapsIdsAndBindsDevices) {
   config_["linux"]["namespaces"].push_back({{"type", "user"}});
   json mapping = {{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}};
