@@ -273,6 +273,21 @@ Result<> CgroupHost::MakeUnified(const std::string& path) const {
   return {};
 }
 
+// What cannot be passed on is left out: what a limit needs of it is told when it is set.
+void CgroupHost::PassOnAll(const std::string& path) const {
+  std::string parent = unified_mount_;
+  for (const std::string& prefix : Prefixes(path)) {
+    std::string available =
+        sys::ReadFile(AT_FDCWD, parent + "/cgroup.controllers").ValueOr(std::string());
+    std::vector<std::string> controllers;
+    for (std::string_view name : Split(TrimSpace(available), ' ')) controllers.emplace_back(name);
+    bool has_all = PassOn(parent, controllers).ok();
+    for (size_t i = 0; !has_all && i < controllers.size(); ++i)
+      PassOn(parent, {controllers[i]}).Ignore();
+    parent = unified_mount_ + "/" + prefix;
+  }
+}
+
 Result<> CgroupHost::EnableFor(const std::string& path, const CgroupLimits& limits) const {
   std::string available = TRY(sys::ReadFile(AT_FDCWD, unified_mount_ + "/cgroup.controllers"));
   for (const CgroupFile& file : limits.files) {
@@ -313,44 +328,83 @@ struct Setting {
   std::string legacy_file;  // "" when v1 has no counterpart
   std::string legacy_value;
   bool is_optional_file = false;  // absent without swap accounting
+  bool is_limit = true;           // false: takes a limit away, and where none can be, none is
+  bool is_second_word = false;    // in v2 behind the first one that the file has
 };
+
+Setting MemorySetting(const char* what, const char* unified_file, Bytes unified,
+                      const char* legacy_file, Bytes legacy) {
+  if (unified == kUnlimitedBytes)
+    return {Controller::kMemory, what, unified_file, "max", legacy_file, "-1", true, false};
+  return {Controller::kMemory, what,
+          unified_file,        std::to_string(unified.count()),
+          legacy_file,         std::to_string(legacy.count())};
+}
+
+void AddMemorySettings(const CgroupLimits& limits, std::vector<Setting>* settings) {
+  const std::optional<Bytes>& memory = limits.memory_max;
+  bool is_unlimited = memory == kUnlimitedBytes;
+  std::optional<Bytes> swap = is_unlimited ? kUnlimitedBytes : limits.swap_max;
+  // v1's second limit is of both together and cannot be below the first.
+  if (swap && (memory || swap == kUnlimitedBytes)) {
+    Bytes both = swap == kUnlimitedBytes ? *swap : *memory + *swap;
+    settings->push_back(MemorySetting("the swap limit", "memory.swap.max", *swap,
+                                      "memory.memsw.limit_in_bytes", both));
+    settings->back().is_optional_file = true;
+  }
+  if (memory) {
+    Setting setting =
+        MemorySetting("the memory limit", "memory.max", *memory, "memory.limit_in_bytes", *memory);
+    bool is_first = !is_unlimited && !settings->empty();
+    settings->insert(is_first ? settings->end() - 1 : settings->end(), std::move(setting));
+  }
+  if (limits.memory_low) {
+    settings->push_back(MemorySetting("the memory reservation", "memory.low", *limits.memory_low,
+                                      "memory.soft_limit_in_bytes", *limits.memory_low));
+  }
+}
+
+// In v2 one file has both: a quota alone leaves the period, a period needs the quota before it.
+void AddCpuSettings(const CgroupLimits& limits, std::vector<Setting>* settings) {
+  bool is_limit = limits.cpu_quota_us.value_or(kUnlimited) != kUnlimited;
+  std::string quota;
+  if (limits.cpu_quota_us) quota = is_limit ? std::to_string(*limits.cpu_quota_us) : "max";
+  if (limits.cpu_period_us) {
+    std::string period = std::to_string(*limits.cpu_period_us);
+    settings->push_back({Controller::kCpu, "the cpu period", quota.empty() ? "cpu.max" : "", period,
+                         "cpu.cfs_period_us", period});
+    settings->back().is_second_word = true;
+    if (!quota.empty()) quota += " " + period;
+  }
+  if (limits.cpu_quota_us) {
+    settings->push_back({Controller::kCpu, "the cpu limit", "cpu.max", quota, "cpu.cfs_quota_us",
+                         is_limit ? std::to_string(*limits.cpu_quota_us) : "-1", !is_limit,
+                         is_limit});
+  }
+  if (limits.cpu_shares) {
+    settings->push_back({Controller::kCpu, "the cpu share", "cpu.weight",
+                         std::to_string(CpuWeightOfShares(*limits.cpu_shares)), "cpu.shares",
+                         std::to_string(*limits.cpu_shares)});
+  }
+}
 
 std::vector<Setting> SettingsOf(const CgroupLimits& limits) {
   std::vector<Setting> settings;
-  if (limits.memory_max) {
-    std::string max = std::to_string(limits.memory_max->count());
-    settings.push_back(
-        {Controller::kMemory, "the memory limit", "memory.max", max, "memory.limit_in_bytes", max});
-    bool is_swap_unlimited = limits.swap_max == kUnlimitedSwap;
-    settings.push_back(
-        {Controller::kMemory, "the swap limit", "memory.swap.max",
-         is_swap_unlimited ? "max" : std::to_string(limits.swap_max.count()),
-         "memory.memsw.limit_in_bytes",
-         is_swap_unlimited ? "-1" : std::to_string((*limits.memory_max + limits.swap_max).count()),
-         true});
-  }
-  if (limits.memory_low) {
-    std::string low = std::to_string(limits.memory_low->count());
-    settings.push_back({Controller::kMemory, "the memory reservation", "memory.low", low,
-                        "memory.soft_limit_in_bytes", low});
-  }
-  if (limits.cpu_quota_us) {
-    std::string quota = std::to_string(*limits.cpu_quota_us);
-    std::string period = std::to_string(limits.cpu_period_us);
-    settings.push_back({Controller::kCpu, "the cpu period", "", "", "cpu.cfs_period_us", period});
-    settings.push_back({Controller::kCpu, "the cpu limit", "cpu.max", quota + " " + period,
-                        "cpu.cfs_quota_us", quota});
-  }
-  if (limits.cpu_shares) {
-    settings.push_back({Controller::kCpu, "the cpu share", "cpu.weight",
-                        std::to_string(CpuWeightOfShares(*limits.cpu_shares)), "cpu.shares",
-                        std::to_string(*limits.cpu_shares)});
-  }
+  AddMemorySettings(limits, &settings);
+  AddCpuSettings(limits, &settings);
   if (limits.pids_max) {
-    std::string max = std::to_string(*limits.pids_max);
-    settings.push_back({Controller::kPids, "the process limit", "pids.max", max, "pids.max", max});
+    bool is_limit = *limits.pids_max != kUnlimited;
+    std::string max = is_limit ? std::to_string(*limits.pids_max) : "max";
+    settings.push_back({Controller::kPids, "the process limit", "pids.max", max, "pids.max", max,
+                        !is_limit, is_limit});
   }
   return settings;
+}
+
+Result<std::string> UnifiedValueOf(const Setting& setting, const std::string& file) {
+  if (!setting.is_second_word) return setting.unified_value;
+  std::string words = TRY(sys::ReadFile(AT_FDCWD, file));
+  return words.substr(0, words.find(' ')) + " " + setting.unified_value;
 }
 
 }  // namespace
@@ -360,6 +414,7 @@ Result<> CgroupHost::Apply(const std::string& path, const CgroupLimits& limits,
   for (const Setting& setting : SettingsOf(limits)) {
     Placement placement = PlacementOf(setting.controller);
     if (placement == Placement::kMissing) {
+      if (!setting.is_limit) continue;
       warnings->push_back(std::string(setting.what) + " is not enforced: this host has no " +
                           ControllerName(setting.controller) + " controller");
       continue;
@@ -368,8 +423,9 @@ Result<> CgroupHost::Apply(const std::string& path, const CgroupLimits& limits,
     const std::string& file = is_legacy ? setting.legacy_file : setting.unified_file;
     if (file.empty()) continue;
     std::string name = DirectoryOf(setting.controller, path) + "/" + file;
-    Result<> written =
-        sys::WriteControl(AT_FDCWD, name, is_legacy ? setting.legacy_value : setting.unified_value);
+    std::string value = setting.legacy_value;
+    if (!is_legacy) value = TRY(UnifiedValueOf(setting, name));
+    Result<> written = sys::WriteControl(AT_FDCWD, name, value);
     bool is_absent = !written.ok() && written.error().code() == Code::kNotFound;
     if (is_absent && setting.is_optional_file)
       continue;  // no swap accounting: there is no swap to limit by group
@@ -443,6 +499,7 @@ Result<Cgroup> CgroupHost::Create(const std::string& path, const CgroupLimits& l
                                   std::vector<std::string>* warnings) const {
   auto create = [&]() -> Result<Cgroup> {
     TRY(MakeEverywhere(path));
+    if (limits.has_every_controller) PassOnAll(path);
     TRY(EnableFor(path, limits));
     TRY(Apply(path, limits, warnings));
     return OpenGroup(path);

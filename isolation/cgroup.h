@@ -29,8 +29,10 @@ inline constexpr std::array kControllers = {Controller::kCpu, Controller::kMemor
                                             Controller::kPids, Controller::kCpuAccounting};
 std::string ControllerName(Controller controller);  // "cpu", "memory", "pids", "cpuacct"
 
-inline constexpr uint64_t kCpuPeriodMicroseconds = 100'000;
-inline constexpr Bytes kUnlimitedSwap = Bytes(UINT64_MAX);
+inline constexpr uint64_t kCpuPeriodMicroseconds = 100'000;  // the kernel's for a new group
+// These take a limit away, where an absent one leaves what the group has.
+inline constexpr Bytes kUnlimitedBytes = Bytes(UINT64_MAX);
+inline constexpr uint64_t kUnlimited = UINT64_MAX;
 
 // A file of cgroup v2 by its own name, "cpuset.cpus": for what has no member of its own. The
 // controller before the dot is enabled for the group; one that this host has not is an error.
@@ -44,12 +46,16 @@ struct CgroupFile {
 struct CgroupLimits {
   std::optional<Bytes> memory_max;       // hard
   std::optional<Bytes> memory_low;       // protected from reclaim
-  std::optional<uint64_t> cpu_quota_us;  // per cpu_period_us
+  std::optional<uint64_t> cpu_quota_us;  // per period
   std::optional<uint64_t> cpu_shares;    // Docker and ECS units: 2..262144
   std::optional<uint64_t> pids_max;
-  uint64_t cpu_period_us = kCpuPeriodMicroseconds;  // 1'000..1'000'000
-  std::vector<CgroupFile> files;                    // written last, in this order
-  Bytes swap_max = Bytes(0);  // beyond memory_max, with it only; kUnlimitedSwap does not limit
+  std::optional<uint64_t> cpu_period_us;
+  std::vector<CgroupFile> files;  // written last, in this order
+  // Beyond memory_max, and with it only; kUnlimitedBytes stands alone, too.
+  std::optional<Bytes> swap_max = Bytes(0);
+  // Every controller of cgroup v2 that can be passed on, for groups that the container makes
+  // itself.
+  bool has_every_controller = false;
 };
 
 // 1..10000 from Docker's shares, the linear formula that runc and crun used for years.
@@ -139,6 +145,7 @@ class CgroupHost {
   };
   Result<> PassOn(const std::string& parent, const std::vector<std::string>& controllers) const;
   Result<> MakeUnified(const std::string& path) const;
+  void PassOnAll(const std::string& path) const;
   Result<> EnableFor(const std::string& path, const CgroupLimits& limits) const;
   Result<> MakeEverywhere(const std::string& path) const;
   Result<Cgroup> OpenGroup(const std::string& path) const;

@@ -73,6 +73,7 @@ struct Resources {
   CgroupLimits limits;
   std::vector<std::string> limit_paths;  // the members that asked for a limit, for errors
   std::vector<DeviceRule> device_rules;
+  std::vector<std::string> warnings;
 };
 
 // The id outside that `inside` stands for; what is not mapped is nobody's.

@@ -143,17 +143,22 @@ Result<> ParseSysctls(const JsonCursor& section, Config* config) {
   return {};
 }
 
-Result<unsigned> ParseAccess(const JsonCursor& rule) {
+// runc and crun pass over other letters, and some configurations have them.
+Result<unsigned> ParseAccess(const JsonCursor& rule, std::vector<std::string>* warnings) {
   std::optional<JsonCursor> cursor = TRY(rule.Find("access"));
   if (!cursor) return kDeviceAll;
   std::string text = TRY(cursor->String());
+  if (text.empty()) return kDeviceAll;
   unsigned access = 0;
-  for (char letter : text) {
-    if (letter != 'r' && letter != 'w' && letter != 'm')
-      return cursor->Invalid("'" + text + "' is not made of r, w and m");
-    access |= letter == 'r' ? kDeviceRead : letter == 'w' ? kDeviceWrite : kDeviceMake;
+  if (text.find('r') != std::string::npos) access |= kDeviceRead;
+  if (text.find('w') != std::string::npos) access |= kDeviceWrite;
+  if (text.find('m') != std::string::npos) access |= kDeviceMake;
+  if (access == 0) return cursor->Invalid("'" + text + "' has none of r, w and m");
+  if (text.find_first_not_of("rwm") != std::string::npos) {
+    warnings->push_back(cursor->path() + ": '" + text +
+                        "' has letters beside r, w and m, which are ignored");
   }
-  return access == 0 ? kDeviceAll : access;
+  return access;
 }
 
 Result<std::optional<uint32_t>> ParseDeviceNumber(const JsonCursor& rule, std::string_view name) {
@@ -162,7 +167,7 @@ Result<std::optional<uint32_t>> ParseDeviceNumber(const JsonCursor& rule, std::s
   return std::optional<uint32_t>(static_cast<uint32_t>(*number));
 }
 
-Result<DeviceRule> ParseDeviceRule(const JsonCursor& cursor) {
+Result<DeviceRule> ParseDeviceRule(const JsonCursor& cursor, std::vector<std::string>* warnings) {
   DeviceRule rule;
   JsonCursor allow = TRY(cursor.Get("allow"));
   rule.is_allowed = TRY(allow.Boolean());
@@ -174,7 +179,7 @@ Result<DeviceRule> ParseDeviceRule(const JsonCursor& cursor) {
   rule.type = text == "u" ? 'c' : text[0];
   rule.major = TRY(ParseDeviceNumber(cursor, "major"));
   rule.minor = TRY(ParseDeviceNumber(cursor, "minor"));
-  rule.access = TRY(ParseAccess(cursor));
+  rule.access = TRY(ParseAccess(cursor, warnings));
   return rule;
 }
 
@@ -188,12 +193,23 @@ void AddFile(const JsonCursor& section, std::string_view name, CgroupFile file,
   Note(section, name, resources);
 }
 
-// swap is memory and swap together; -1 or none does not limit it.
+// A limit where 0 says nothing and -1 takes away what there is, which asks for no cgroup.
+Result<std::optional<uint64_t>> ParseLimit(const JsonCursor& section, const char* name,
+                                           Resources* resources) {
+  std::optional<int64_t> limit = TRY(section.FindInteger(name, -1));
+  if (limit.value_or(0) == 0) return std::optional<uint64_t>();
+  if (*limit < 0) return std::optional<uint64_t>(kUnlimited);
+  Note(section, name, resources);
+  return std::optional<uint64_t>(static_cast<uint64_t>(*limit));
+}
+
+// swap is memory and swap together; -1 does not limit it, and none leaves it as it is.
 Result<> ParseSwap(const JsonCursor& memory, CgroupLimits* limits) {
   std::optional<JsonCursor> cursor = TRY(memory.Find("swap"));
-  limits->swap_max = kUnlimitedSwap;
+  limits->swap_max.reset();
   if (!cursor) return {};
   int64_t together = TRY(cursor->Integer(-1));
+  if (together < 0) limits->swap_max = kUnlimitedBytes;
   if (together <= 0) return {};
   if (!limits->memory_max) return cursor->Invalid("needs a limit beside it");
   uint64_t both = static_cast<uint64_t>(together);
@@ -205,16 +221,10 @@ Result<> ParseSwap(const JsonCursor& memory, CgroupLimits* limits) {
 
 Result<> ParseMemory(const JsonCursor& memory, Resources* resources) {
   CgroupLimits& limits = resources->limits;
-  std::optional<int64_t> limit = TRY(memory.FindInteger("limit", -1));
-  if (limit.value_or(-1) > 0) {
-    limits.memory_max = Bytes(static_cast<uint64_t>(*limit));
-    Note(memory, "limit", resources);
-  }
-  std::optional<int64_t> reservation = TRY(memory.FindInteger("reservation", -1));
-  if (reservation.value_or(-1) > 0) {
-    limits.memory_low = Bytes(static_cast<uint64_t>(*reservation));
-    Note(memory, "reservation", resources);
-  }
+  std::optional<uint64_t> limit = TRY(ParseLimit(memory, "limit", resources));
+  if (limit) limits.memory_max = Bytes(*limit);
+  std::optional<uint64_t> reservation = TRY(ParseLimit(memory, "reservation", resources));
+  if (reservation) limits.memory_low = Bytes(*reservation);
   TRY(ParseSwap(memory, &limits));
   // useHierarchy is what every cgroup of today does; kernel memory limits are gone from Linux.
   return RefuseMembers(
@@ -230,11 +240,7 @@ Result<> ParseCpu(const JsonCursor& cpu, Resources* resources) {
   }
   std::optional<int64_t> period = TRY(cpu.FindInteger("period", 0, 1'000'000));
   if (period.value_or(0) > 0) limits.cpu_period_us = static_cast<uint64_t>(*period);
-  std::optional<int64_t> quota = TRY(cpu.FindInteger("quota", -1));
-  if (quota.value_or(-1) > 0) {
-    limits.cpu_quota_us = static_cast<uint64_t>(*quota);
-    Note(cpu, "quota", resources);
-  }
+  limits.cpu_quota_us = TRY(ParseLimit(cpu, "quota", resources));
   for (auto [name, file] : {std::pair{"cpus", "cpuset.cpus"}, {"mems", "cpuset.mems"}}) {
     std::optional<std::string> list = TRY(cpu.FindString(name));
     if (list && !list->empty()) AddFile(cpu, name, {file, *list}, resources);
@@ -247,10 +253,7 @@ Result<> ParseCpu(const JsonCursor& cpu, Resources* resources) {
 }
 
 Result<> ParsePids(const JsonCursor& pids, Resources* resources) {
-  std::optional<int64_t> limit = TRY(pids.FindInteger("limit", -1));
-  if (limit.value_or(-1) <= 0) return {};
-  resources->limits.pids_max = static_cast<uint64_t>(*limit);
-  Note(pids, "limit", resources);
+  resources->limits.pids_max = TRY(ParseLimit(pids, "limit", resources));
   return {};
 }
 
@@ -432,7 +435,7 @@ Result<> ParseResourceMembers(const JsonCursor& resources, Resources* parsed) {
   TRY(ParseUnified(resources, parsed));
   std::vector<JsonCursor> rules = TRY(FindList(resources, "devices"));
   for (const JsonCursor& cursor : rules) {
-    DeviceRule rule = TRY(ParseDeviceRule(cursor));
+    DeviceRule rule = TRY(ParseDeviceRule(cursor, &parsed->warnings));
     parsed->device_rules.push_back(rule);
   }
   return ParseNetworkIds(resources);

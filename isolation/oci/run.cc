@@ -56,7 +56,9 @@ class OwnCgroup {
     is_shared_ = events.ok() && events.value().find("populated 1") != std::string::npos;
     if (is_shared_) warn("linux.cgroupsPath: " + path + ": container's cgroup is not empty");
     std::vector<std::string> warnings;
-    cgroup_ = TRY(host.Create(path, config.resources.limits, &warnings));
+    CgroupLimits limits = config.resources.limits;
+    limits.has_every_controller = true;
+    cgroup_ = TRY(host.Create(path, limits, &warnings));
     host_ = std::move(host);
     for (const std::string& warning : warnings) warn(warning);
     std::vector<DeviceRule> rules = WithDefaultRules(config.resources.device_rules);
@@ -215,9 +217,9 @@ std::string OwnerName() {
 Result<> SupplyDevices(const StateDirectory& directory, ContainerSpec* spec) {
   if (!spec->namespaces.HasOwnUser()) return {};
   for (DeviceSpec& device : spec->devices) {
+    if (device.type == 'p') continue;
     bool is_as_wanted = device.uid == 0 && device.gid == 0 && sys::Exists(AT_FDCWD, device.path);
     if (is_as_wanted) continue;
-    if (device.type == 'p') continue;
     uid_t uid = OutsideId(spec->namespaces.uid_mappings, device.uid);
     gid_t gid = OutsideId(spec->namespaces.gid_mappings, device.gid);
     device.host_path = TRY(directory.MakeDevice(device, uid, gid).Context("device " + device.path));
@@ -277,6 +279,7 @@ Result<> Runner::Load() {
   plan_ = TRY(PlanContainer(config_, bundle_, options_.id).Context(path));
   plan_.spec.namespaces.enter_user = user_.get();
   for (const std::string& warning : config_.warnings) context_.warn(warning);
+  for (const std::string& warning : config_.resources.warnings) context_.warn(warning);
   if (!context_.has_cgroup && !config_.resources.limit_paths.empty()) {
     return Error(Code::kInvalid, config_.resources.limit_paths[0] +
                                      ": cannot be enforced with the cgroup manager disabled");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
@@ -12,6 +13,7 @@
 #include <optional>
 #include <sstream>
 
+#include "isolation/base/text.h"
 #include "isolation/oci/events.h"
 #include "isolation/oci/lifecycle.h"
 #include "isolation/sys/file.h"
@@ -176,14 +178,33 @@ struct Limit {
   const char* help;
 };
 constexpr Limit kLimits[] = {
-    {"--memory", "memory", "limit", "Memory in bytes"},
-    {"--memory-swap", "memory", "swap", "Memory and swap in bytes, -1 for no limit; with --memory"},
-    {"--memory-reservation", "memory", "reservation", "Memory protected from reclaim, in bytes"},
+    {"--memory", "memory", "limit", "Memory: bytes, or with a unit (50M); -1 for no limit"},
+    {"--memory-swap", "memory", "swap", "Memory and swap, with --memory; or -1 for no limit"},
+    {"--memory-reservation", "memory", "reservation", "Memory protected from reclaim"},
     {"--cpu-share,--cpu-shares", "cpu", "shares", "Share of the processors, 2 to 262144"},
-    {"--cpu-quota", "cpu", "quota", "Microseconds a period"},
-    {"--cpu-period", "cpu", "period", "The period in microseconds; with --cpu-quota"},
+    {"--cpu-quota", "cpu", "quota", "Microseconds a period; -1 for no limit"},
+    {"--cpu-period", "cpu", "period", "The period in microseconds"},
     {"--cpu-idle", "cpu", "idle", "1: only when nothing else runs"},
-    {"--pids-limit", "pids", "limit", "Number of processes"}};
+    {"--pids-limit", "pids", "limit", "Number of processes; -1 for no limit"}};
+
+// "50M", "50mb" or "50MiB" as bytes, by powers of 1024 as runc counts. What is no such size stays
+// as it is, for the check of numbers to refuse.
+std::string BytesOfSize(const std::string& text) {
+  constexpr std::string_view kUnits = "bkmgtp";
+  size_t digits = text.find_first_not_of("0123456789");
+  if (digits == 0 || digits == std::string::npos) return text;
+  std::string unit = text.substr(digits);
+  std::transform(unit.begin(), unit.end(), unit.begin(),
+                 [](unsigned char letter) { return static_cast<char>(tolower(letter)); });
+  size_t power = kUnits.find(unit[0]);
+  std::string_view rest = std::string_view(unit).substr(1);
+  bool is_size = power != std::string_view::npos && (rest.empty() || power > 0) &&
+                 (rest.empty() || rest == "b" || rest == "ib");
+  std::optional<uint64_t> number =
+      ParseUint(text.substr(0, digits), static_cast<uint64_t>(INT64_MAX) >> (10 * power % 64));
+  if (!is_size || !number) return text;
+  return std::to_string(*number << (10 * power));
+}
 
 struct UpdateArguments {
   std::string id;
@@ -226,8 +247,11 @@ Result<> Update(const Session& session, const UpdateArguments& arguments) {
 void AddUpdate(CLI::App* app, Session* session) {
   auto arguments = std::make_shared<UpdateArguments>();
   CLI::App* command = app->add_subcommand("update", "Change the limits of a container");
-  for (size_t i = 0; i < std::size(kLimits); ++i)
-    command->add_option(kLimits[i].flag, arguments->limits[i], kLimits[i].help);
+  for (size_t i = 0; i < std::size(kLimits); ++i) {
+    CLI::Option* option =
+        command->add_option(kLimits[i].flag, arguments->limits[i], kLimits[i].help);
+    if (kLimits[i].section == std::string_view("memory")) option->transform(BytesOfSize);
+  }
   for (auto [flag, list] :
        {std::pair{"--cpuset-cpus", &arguments->cpus}, {"--cpuset-mems", &arguments->mems}}) {
     command->add_option(flag, *list, "A list such as 0-2,5")

@@ -69,7 +69,7 @@ void AddLimits(const runtime::LimitsPlan& plan, const ExplainInput& input, const
   if (limits.cpu_quota_us) {
     part->Add("cpu",
               std::to_string(*limits.cpu_quota_us) + " us of every " +
-                  std::to_string(limits.cpu_period_us) + " (" + input.cpu_by + ")",
+                  std::to_string(isolation::kCpuPeriodMicroseconds) + " (" + input.cpu_by + ")",
               path + "cpu");
   }
   if (limits.cpu_shares) {

@@ -102,14 +102,66 @@ TEST_F(CgroupTest, KillEndsEveryProcessOfTheGroup) {
   EXPECT_EQ(sys::WaitPidfd(launched.process.pidfd.get(), true).value()->signal, SIGKILL);
 }
 
+// What the group has in the file of v2, or in that of v1.
+std::string ValueIn(const CgroupHost& host, const std::string& group, const std::string& unified,
+                    const std::string& legacy) {
+  for (const std::string& directory : host.Directories(group)) {
+    for (const std::string& file : {unified, legacy}) {
+      Result<std::string> value = sys::ReadFile(AT_FDCWD, directory + "/" + file);
+      if (value.ok()) return std::string(TrimSpace(value.value()));
+    }
+  }
+  return "";
+}
+
+TEST_F(CgroupTest, AnUpdateLeavesWhatItDoesNotName) {
+  Cgroup group = Create({.memory_max = Bytes::MiB(32),
+                         .cpu_quota_us = 50'000,
+                         .pids_max = 20,
+                         .cpu_period_us = 200'000});
+  bool is_unified = host_->PlacementOf(Controller::kCpu) == CgroupHost::Placement::kUnified;
+  std::string name = path_ + "/web";
+  std::vector<std::string> warnings;
+  auto cpu = [&]() -> std::string {
+    if (is_unified) return ValueIn(*host_, name, "cpu.max", "");
+    return ValueIn(*host_, name, "", "cpu.cfs_quota_us") + " " +
+           ValueIn(*host_, name, "", "cpu.cfs_period_us");
+  };
+  EXPECT_EQ(cpu(), "50000 200000");
+  ASSERT_TRUE(host_->Update(name, {.cpu_period_us = 100'000}, &warnings).ok());
+  EXPECT_EQ(cpu(), "50000 100000");
+  ASSERT_TRUE(host_->Update(name, {.cpu_quota_us = 60'000}, &warnings).ok());
+  EXPECT_EQ(cpu(), "60000 100000");
+  ASSERT_TRUE(host_->Update(name, {.cpu_quota_us = kUnlimited}, &warnings).ok());
+  EXPECT_EQ(cpu(), is_unified ? "max 100000" : "-1 100000");
+  ASSERT_TRUE(host_->Update(name, {.cpu_period_us = 50'000}, &warnings).ok());
+  EXPECT_EQ(cpu(), is_unified ? "max 50000" : "-1 50000");
+  EXPECT_FALSE(host_->Update(name, {.cpu_period_us = 100}, &warnings).ok());
+  auto memory = [&] { return ValueIn(*host_, name, "memory.max", "memory.limit_in_bytes"); };
+  EXPECT_EQ(memory(), "33554432");
+  EXPECT_EQ(ValueIn(*host_, name, "pids.max", "pids.max"), "20");
+  ASSERT_TRUE(
+      host_->Update(name, {.memory_max = kUnlimitedBytes, .pids_max = kUnlimited}, &warnings).ok());
+  EXPECT_TRUE(memory() == "max" || memory().size() == 19) << memory();  // v1: the largest number
+  EXPECT_EQ(ValueIn(*host_, name, "pids.max", "pids.max"), "max");
+  EXPECT_THAT(warnings, testing::IsEmpty());
+}
+
+TEST_F(CgroupTest, AGroupCanHaveEveryControllerOfTheHost) {
+  Cgroup group = Create({.has_every_controller = true});
+  std::string has = ValueIn(*host_, path_ + "/web", "cgroup.controllers", "");
+  std::string offered = ValueIn(*host_, "", "cgroup.subtree_control", "");
+  EXPECT_EQ(has, offered);
+}
+
 TEST_F(CgroupTest, RemovingAnAbsentGroupIsFine) {
   EXPECT_TRUE(host_->Remove("skiff-test-nonesuch/x").ok());
 }
 
 TEST_F(CgroupTest, FailedLimitLeavesNoGroup) {
   std::vector<std::string> warnings;
-  // No kernel takes a limit of 2^64-1 processes.
-  EXPECT_FALSE(host_->Create(path_ + "/web", {.pids_max = UINT64_MAX}, &warnings).ok());
+  // No kernel takes a limit of 2^64-2 processes.
+  EXPECT_FALSE(host_->Create(path_ + "/web", {.pids_max = UINT64_MAX - 1}, &warnings).ok());
   EXPECT_FALSE(sys::Exists(AT_FDCWD, host_->Directories(path_ + "/web").front()));
 }
 

@@ -433,6 +433,18 @@ TEST_F(OciRunTest, UpdateChangesOneLimitAndRefusesWhatItCannotDo) {
     EXPECT_EQ(max.value(), "33\n");
   }
   EXPECT_TRUE(is_found);
+  EXPECT_EQ(Command({"update", "--memory", "50M", "--pids-limit", "-1", id_}).output, "");
+  std::string memory;
+  for (const std::string& directory : host_->Directories(id_)) {
+    for (const char* file : {"/memory.max", "/memory.limit_in_bytes"})
+      memory += sys::ReadFile(AT_FDCWD, directory + file).ValueOr("");
+    Result<std::string> max = sys::ReadFile(AT_FDCWD, directory + "/pids.max");
+    if (max.ok()) {
+      EXPECT_EQ(max.value(), "max\n");
+    }
+  }
+  EXPECT_EQ(memory, "52428800\n");
+  EXPECT_THAT(Command({"update", "--memory", "50X", id_}).output, HasSubstr("--memory"));
   sys::WriteFile(AT_FDCWD, bundle_.path() + "/limits", R"({"unified": {"nonesuch.max": "1"}})")
       .value();
   EXPECT_THAT(Command({"update", "--resources", bundle_.path() + "/limits", id_}).output,

@@ -13,6 +13,7 @@ namespace {
 using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 json MinimalConfig() {
   return json::parse(R"({
@@ -129,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"/linux/resources", R"({"blockIO": {"leafWeight": 10}})",
                 "linux.resources.blockIO.leafWeight: not supported"},
         BadCase{"/linux/resources", R"({"devices": [{"allow": true, "access": "x"}]})",
-                "linux.resources.devices[0].access: 'x' is not made of r, w and m"},
+                "linux.resources.devices[0].access: 'x' has none of r, w and m"},
         BadCase{"/linux/devices", R"([{"path": "/dev/x", "type": "x"}])",
                 "linux.devices[0].type: device type 'x' is not c, u, b or p"},
         BadCase{"/linux/rootfsPropagation", R"("wide")", "linux.rootfsPropagation: 'wide'"},
@@ -202,10 +203,49 @@ TEST(OciConfigTest, LimitsComeOver) {
                           "linux.resources.cpu.quota", "linux.resources.pids.limit"));
 }
 
-TEST(OciConfigTest, SwapWithoutAWordIsNotLimited) {
+TEST(OciConfigTest, SwapWithoutAWordIsLeftAsItIs) {
   json config = MinimalConfig();
   config["linux"]["resources"] = {{"memory", {{"limit", 1 << 20}}}};
-  EXPECT_EQ(Parse(config).value().resources.limits.swap_max, kUnlimitedSwap);
+  EXPECT_EQ(Parse(config).value().resources.limits.swap_max, std::nullopt);
+}
+
+TEST(OciConfigTest, MinusOneTakesALimitAwayAndZeroLeavesIt) {
+  json config = MinimalConfig();
+  config["linux"]["resources"] = {{"memory", {{"limit", -1}, {"swap", -1}, {"reservation", -1}}},
+                                  {"cpu", {{"quota", -1}}},
+                                  {"pids", {{"limit", -1}}}};
+  Resources resources = Parse(config).value().resources;
+  EXPECT_EQ(resources.limits.memory_max, kUnlimitedBytes);
+  EXPECT_EQ(resources.limits.memory_low, kUnlimitedBytes);
+  EXPECT_EQ(resources.limits.swap_max, kUnlimitedBytes);
+  EXPECT_EQ(resources.limits.cpu_quota_us, kUnlimited);
+  EXPECT_EQ(resources.limits.cpu_period_us, std::nullopt);
+  EXPECT_EQ(resources.limits.pids_max, kUnlimited);
+  EXPECT_THAT(resources.limit_paths, IsEmpty());  // nothing that would need a cgroup
+  config["linux"]["resources"] = {{"memory", {{"limit", 0}, {"swap", 0}, {"reservation", 0}}},
+                                  {"cpu", {{"quota", 0}, {"period", 0}}},
+                                  {"pids", {{"limit", 0}}}};
+  resources = Parse(config).value().resources;
+  EXPECT_EQ(resources.limits.memory_max, std::nullopt);
+  EXPECT_EQ(resources.limits.memory_low, std::nullopt);
+  EXPECT_EQ(resources.limits.swap_max, std::nullopt);
+  EXPECT_EQ(resources.limits.cpu_quota_us, std::nullopt);
+  EXPECT_EQ(resources.limits.cpu_period_us, std::nullopt);
+  EXPECT_EQ(resources.limits.pids_max, std::nullopt);
+}
+
+// runc's own suite has a rule with "rwa".
+TEST(OciConfigTest, AnUnknownLetterOfADeviceRuleIsAWarning) {
+  json config = MinimalConfig();
+  config["linux"]["resources"]["devices"] = {{{"allow", false}, {"access", "rwa"}}};
+  Resources resources = Parse(config).value().resources;
+  EXPECT_EQ(resources.device_rules.at(0).access, kDeviceRead | kDeviceWrite);
+  EXPECT_THAT(resources.warnings,
+              ElementsAre("linux.resources.devices[0].access: 'rwa' has letters beside r, w and m, "
+                          "which are ignored"));
+  config["linux"]["resources"]["devices"] = {{{"allow", false}, {"access", "a"}}};
+  EXPECT_EQ(Parse(config).error().message(),
+            "linux.resources.devices[0].access: 'a' has none of r, w and m");
 }
 
 TEST(OciConfigTest, SeccompProfileComesOver) {
