@@ -26,7 +26,7 @@ Result<CollectRules> ReadRules(const JsonCursor& object) {
       object.UnknownMembers({"enabled", "minutes", "namelessHours", "unusedHours", "images",
                              "diskPercent", "diskGoalPercent", "leastUnusedMinutes"});
   if (!unknown.empty()) return Error(Code::kInvalid, unknown[0] + ": unknown");
-  constexpr int64_t kYear = 366 * 24;
+  constexpr int64_t kYear = int64_t{366} * 24;
   CollectRules rules;
   std::optional<bool> is_enabled = TRY(object.FindBoolean("enabled"));
   rules.is_enabled = is_enabled.value_or(true);
