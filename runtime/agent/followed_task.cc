@@ -85,7 +85,10 @@ bool FollowedTask::HasEnded() {
 
 Result<> FollowedTask::Kill() {
   if (HasEnded()) return {};
-  return sys::SignalPidfd(supervisor_.pidfd.get(), SIGKILL);
+  Result<> killed = sys::SignalPidfd(supervisor_.pidfd.get(), SIGKILL);
+  // An adopted one may end, and be reaped by its parent, between the look and the signal.
+  bool is_gone = !killed.ok() && killed.error().sys_errno() == ESRCH;
+  return is_gone ? Result<>() : std::move(killed);
 }
 
 void FollowedTask::Retire() {
