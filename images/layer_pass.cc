@@ -1,8 +1,14 @@
 #include "images/layer_pass.h"
 
+#include <fcntl.h>
+
 #include "images/background_hash.h"
+#include "images/erofs_format.h"
+#include "images/erofs_tree.h"
+#include "images/erofs_writer.h"
 #include "images/limits.h"
 #include "images/unpack_process.h"
+#include "isolation/sys/file.h"
 
 namespace skiff::images {
 namespace {
@@ -27,10 +33,65 @@ class RatioGuard : public ByteSource {
   uint64_t count_ = 0;
 };
 
+// Writes what passes to a file, and knows its checksum.
+class StoringSource : public ByteSource {
+ public:
+  StoringSource(ByteSource* input, int file) : input_(input), file_(file) {}
+  Result<std::string_view> Next() override {
+    std::string_view piece = TRY(input_->Next());
+    TRY(Write(piece));
+    return piece;
+  }
+  // A block device ends with a block.
+  Result<> Pad() {
+    if (size_ % erofs::kBlock == 0) return {};
+    return Write(std::string(erofs::kBlock - size_ % erofs::kBlock, '\0'));
+  }
+  uint64_t size() const { return size_; }
+  const ContentSum& sum() const { return sum_; }
+
+ private:
+  Result<> Write(std::string_view bytes) {
+    TRY(sys::WriteAll(file_, bytes, "the layer's tar"));
+    sum_.Update(bytes);
+    size_ += bytes.size();
+    return {};
+  }
+
+  ByteSource* input_;
+  int file_;
+  ContentSum sum_;
+  uint64_t size_ = 0;
+};
+
+Result<UnpackedLayer> UnpackFiles(ByteSource* plain, const PlainPlace& place, ContentSums* sums) {
+  LayerDirectory sink(place.directory);
+  return UnpackLayer(plain, &sink, place.lower, sums);
+}
+
+Result<> NoteSum(int file, const ContentSum& sum, ContentSums* sums) {
+  struct stat info = TRY(sys::StatFd(file));
+  sums->Note(info.st_ino, sum.value());
+  return {};
+}
+
+Result<UnpackedLayer> MakeImage(ByteSource* plain, const PlainPlace& place, ContentSums* sums) {
+  constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
+  UniqueFd image = TRY(sys::Open(place.directory, kErofsImage, kFlags, 0600));
+  UniqueFd tar = TRY(sys::Open(place.directory, kErofsTar, kFlags, 0600));
+  StoringSource stored(plain, tar.get());
+  ErofsTree tree(image.get());
+  UnpackedLayer layer = TRY(UnpackLayer(&stored, &tree, place.lower));
+  TRY(stored.Pad());
+  TRY(NoteSum(tar.get(), stored.sum(), sums));
+  uint64_t size = TRY(WriteErofs(&tree, tar.get(), stored.size()));
+  layer.size = size + stored.size();
+  return layer;
+}
+
 }  // namespace
 
-Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory, LowerDirectories lower,
-                                  int list) {
+Result<PlainLayer> ReadPlainLayer(ByteSource* file, const PlainPlace& place, int list) {
   PlainLayer layer;
   CountingSource compressed(file);
   std::unique_ptr<DecompressedSource> inflated = TRY(DecompressedSource::Open(&compressed));
@@ -38,11 +99,13 @@ Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory, LowerDirector
   BackgroundHashingSource plain(&guard, kMaxLayer);
   layer.compression = inflated->compression();
   ContentSums sums;
-  layer.unpacked = TRY(UnpackLayer(&plain, directory, std::move(lower), &sums));
+  bool is_image = place.kind == LayerKind::kErofs;
+  layer.unpacked =
+      TRY(is_image ? MakeImage(&plain, place, &sums) : UnpackFiles(&plain, place, &sums));
   layer.plain_size = plain.count();
   layer.diff_id = plain.Finish();
   sums.Sort();
-  TRY(RecordFiles(directory, &sums, list));
+  TRY(RecordFiles(place.directory, &sums, list));
   return layer;
 }
 

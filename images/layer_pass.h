@@ -9,6 +9,7 @@
 #include "images/byte_source.h"
 #include "images/decompress.h"
 #include "images/digest.h"
+#include "images/layer_kind.h"
 #include "images/unpack.h"
 #include "isolation/base/result.h"
 
@@ -28,10 +29,10 @@ struct LayerPass {
   PlainLayer plain;
 };
 
-// Where a layer belongs: absolute paths. `directory` is there and empty; the layers beneath, base
-// first, are there, and complete once `lower_ready` (a pipe's read end, borrowed) has a byte. When
-// it ends without one, who needs them gives up. The list of its files (layer_files.h) is written to
-// `list` (borrowed).
+// Where a layer belongs: absolute paths, whose names say of which kind each is (layer_kind.h).
+// `directory` is there and empty; the layers beneath, base first, are there, and complete once
+// `lower_ready` (a pipe's read end, borrowed) has a byte. When it ends without one, who needs them
+// gives up. The list of its files (layer_files.h) is written to `list` (borrowed).
 struct LayerPlace {
   std::string directory;
   std::vector<std::string> lower;
@@ -42,8 +43,15 @@ struct LayerPlace {
 // `file` is read to its end.
 Result<LayerPass> ReadLayer(ByteSource* file, const LayerPlace& place);
 
-// The part of it that interprets: inflates `file`, hashes and unpacks what comes out, and lists it.
-Result<PlainLayer> ReadPlainLayer(ByteSource* file, int directory, LowerDirectories lower,
-                                  int list);
+// The same from inside of the confined process.
+struct PlainPlace {
+  int directory = -1;  // borrowed
+  LayerKind kind = LayerKind::kUnpacked;
+  LowerOpener lower;
+};
+
+// The part of it that interprets: inflates `file`, hashes what comes out, unpacks it or keeps it
+// with an image of what is in it, and lists the files that this made.
+Result<PlainLayer> ReadPlainLayer(ByteSource* file, const PlainPlace& place, int list);
 
 }  // namespace skiff::images

@@ -8,8 +8,6 @@
 
 #include "images/limits.h"
 #include "isolation/base/text.h"
-#include "isolation/sys/file.h"
-#include "isolation/sys/inode.h"
 
 namespace skiff::images {
 namespace {
@@ -29,15 +27,14 @@ std::string Below(const std::string& directory, std::string_view name) {
 // "." for the root, as the system calls want it.
 std::string Relative(const std::string& clean) { return clean.empty() ? "." : clean; }
 
-Result<std::optional<struct stat>> StatIfThere(int dirfd, const std::string& path) {
-  Result<struct stat> info = sys::Stat(dirfd, path);
+Result<std::optional<struct stat>> IfThere(Result<struct stat> info) {
   if (info.ok()) return std::optional(info.value());
   if (IsAbsent(info.error())) return std::optional<struct stat>();
   return std::move(info).error();
 }
 
-bool IsOpaque(int layer, const std::string& path) {
-  Result<std::string> value = sys::GetXattr(layer, path, kOpaqueXattr);
+bool IsOpaque(const LowerLayer& layer, const std::string& path) {
+  Result<std::string> value = layer.GetXattr(path, kOpaqueXattr);
   return value.ok() && value.value() == "y";
 }
 
@@ -78,11 +75,8 @@ bool IsForbiddenXattr(std::string_view name) {
 
 Result<> LowerLayers::Open() const {
   if (is_open_) return {};
-  std::vector<std::string> paths = TRY(directories_());
-  for (const std::string& path : paths) {
-    UniqueFd layer = TRY(sys::OpenDirectory(AT_FDCWD, path));
-    layers_.insert(layers_.begin(), std::move(layer));
-  }
+  layers_ = TRY(opener_());
+  std::reverse(layers_.begin(), layers_.end());
   is_open_ = true;
   return {};
 }
@@ -91,14 +85,14 @@ Result<std::optional<LowerLayers::Found>> LowerLayers::Find(const std::string& c
   TRY(Open());
   std::vector<std::string_view> components;
   if (!clean.empty()) components = Split(clean, '/');
-  for (const UniqueFd& layer : layers_) {
-    struct stat info = TRY(sys::StatFd(layer.get()));
+  for (const auto& layer : layers_) {
+    struct stat info = TRY(layer->Stat(""));
     std::string path;
     bool is_there = true;
     bool is_last_word = false;  // layers further down do not show through here
     for (size_t i = 0; i < components.size(); ++i) {
       path = Below(path, components[i]);
-      std::optional<struct stat> next = TRY(StatIfThere(layer.get(), path));
+      std::optional<struct stat> next = TRY(IfThere(layer->Stat(path)));
       if (!next) {
         is_there = false;
         break;
@@ -106,7 +100,7 @@ Result<std::optional<LowerLayers::Found>> LowerLayers::Find(const std::string& c
       if (IsWhiteout(*next)) return std::optional<Found>();
       bool is_end = i + 1 == components.size();
       if (!S_ISDIR(next->st_mode) && !is_end) return std::optional<Found>();
-      is_last_word |= !is_end && IsOpaque(layer.get(), path);
+      is_last_word |= !is_end && IsOpaque(*layer, path);
       info = *next;
     }
     if (is_there) return std::optional(Found{layer.get(), info});
@@ -118,8 +112,8 @@ Result<std::optional<LowerLayers::Found>> LowerLayers::Find(const std::string& c
 Result<std::vector<std::string>> LowerLayers::RootNames() const {
   TRY(Open());
   std::set<std::string> all;
-  for (const UniqueFd& layer : layers_) {
-    std::vector<std::string> names = TRY(sys::ListDirectory(layer.get(), "."));
+  for (const auto& layer : layers_) {
+    std::vector<std::string> names = TRY(layer->ListDirectory(""));
     all.insert(names.begin(), names.end());
   }
   return std::vector<std::string>(all.begin(), all.end());
@@ -134,13 +128,13 @@ Result<LayerTree::Place> LayerTree::Locate(const std::string& clean) {
 Result<int> LayerTree::LocateDirectory(const std::string& clean) {
   if (clean.empty()) return root_;
   if (current_name_ == clean) return current_.get();
-  Result<UniqueFd> opened = sys::OpenInRoot(root_, clean, O_PATH | O_DIRECTORY);
+  Result<LayerHandle> opened = sink_.OpenInRoot(clean, O_PATH | O_DIRECTORY);
   if (!opened.ok() && IsAbsent(opened.error())) {
     std::string resolved = TRY(MakeParents(clean));
-    opened = sys::OpenInRoot(root_, Relative(resolved), O_PATH | O_DIRECTORY);
+    opened = sink_.OpenInRoot(Relative(resolved), O_PATH | O_DIRECTORY);
   }
   current_ = TRY(std::move(opened));
-  struct stat info = TRY(sys::StatFd(current_.get()));
+  struct stat info = TRY(sink_.StatHandle(current_.get()));
   is_current_plain_ = info.st_gid == 0 && (info.st_mode & S_ISGID) == 0;
   current_name_ = clean;
   return current_.get();
@@ -173,18 +167,18 @@ Result<> LayerTree::StepInto(const std::string& component, std::string* resolved
     return {};
   }
   std::string path = Below(*resolved, component);
-  std::optional<struct stat> info = TRY(StatIfThere(root_, path));
+  std::optional<struct stat> info = TRY(IfThere(sink_.Stat(root_, path)));
   if (!info) {
     TRY(MakeImplicit(path, false));
   } else if (S_ISLNK(info->st_mode)) {
     if (++*symlinks > kMaxSymlinks) return Error(Code::kInvalid, "too many symlinks");
-    std::string target = TRY(sys::ReadLink(root_, path));
+    std::string target = TRY(sink_.ReadLink(root_, path));
     if (target.starts_with('/')) resolved->clear();
     std::vector<std::string_view> components = Split(target, '/');
     for (auto it = components.rbegin(); it != components.rend(); ++it) pending->emplace_back(*it);
     return {};
   } else if (!S_ISDIR(info->st_mode)) {
-    TRY(sys::Unlink(root_, path));
+    TRY(sink_.Unlink(root_, path));
     TRY(MakeImplicit(path, true));
   }
   *resolved = path;
@@ -193,11 +187,11 @@ Result<> LayerTree::StepInto(const std::string& component, std::string* resolved
 
 // `is_opaque`: something that hid what is beneath stood here before.
 Result<> LayerTree::MakeImplicit(const std::string& resolved, bool is_opaque) {
-  TRY(sys::MakeDirectory(root_, resolved, kImplicitMode));
-  TRY(sys::Chown(root_, resolved, 0, 0));
-  TRY(sys::Chmod(root_, resolved, kImplicitMode));
+  TRY(sink_.MakeDirectory(root_, resolved, kImplicitMode));
+  TRY(sink_.Chown(root_, resolved, 0, 0));
+  TRY(sink_.Chmod(root_, resolved, kImplicitMode));
   TRY(RememberTime(resolved, timespec{}));
-  if (is_opaque) return sys::SetXattr(root_, resolved, kOpaqueXattr, "y");
+  if (is_opaque) return sink_.SetXattr(root_, resolved, kOpaqueXattr, "y");
   return InheritDirectory(resolved);
 }
 
@@ -207,15 +201,15 @@ Result<> LayerTree::InheritDirectory(const std::string& clean) {
   const struct stat& info = found->info;
   std::string path = Relative(clean);
   if (info.st_uid != 0 || info.st_gid != 0 || (info.st_mode & 07777) != kImplicitMode) {
-    TRY(sys::Chown(root_, path, info.st_uid, info.st_gid));
-    TRY(sys::Chmod(root_, path, info.st_mode & 07777));
+    TRY(sink_.Chown(root_, path, info.st_uid, info.st_gid));
+    TRY(sink_.Chmod(root_, path, info.st_mode & 07777));
     RelyOnLower();
   }
-  std::vector<std::string> names = TRY(sys::ListXattrs(found->layer, path));
+  std::vector<std::string> names = TRY(found->layer->ListXattrs(clean));
   for (const std::string& name : names) {
     if (IsForbiddenXattr(name)) continue;
-    std::string value = TRY(sys::GetXattr(found->layer, path, name));
-    TRY(sys::SetXattr(root_, path, name, value));
+    std::string value = TRY(found->layer->GetXattr(clean, name));
+    TRY(sink_.SetXattr(root_, path, name, value));
     NoteXattr(name);
     RelyOnLower();
   }
@@ -225,7 +219,7 @@ Result<> LayerTree::InheritDirectory(const std::string& clean) {
 Result<> LayerTree::Clear(const Place& place) {
   // What goes may be the directory that is open, or a symlink on the way to it.
   ForgetDirectory();
-  return sys::RemoveTree(place.parent, place.name);
+  return sink_.RemoveTree(place.parent, place.name);
 }
 
 Result<> LayerTree::RememberTime(const std::string& clean, const timespec& time) {
@@ -239,10 +233,10 @@ Result<> LayerTree::RememberTime(const std::string& clean, const timespec& time)
 
 Result<> LayerTree::ApplyTimes() {
   for (const auto& [clean, time] : times_) {
-    Result<UniqueFd> directory =
-        sys::OpenInRoot(root_, Relative(clean), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    Result<LayerHandle> directory =
+        sink_.OpenInRoot(Relative(clean), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (directory.ok()) {
-      TRY(sys::SetTimesFd(directory.value().get(), time));
+      TRY(sink_.SetTimesHandle(directory.value().get(), time));
       continue;
     }
     // A later entry took its place.

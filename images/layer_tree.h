@@ -1,20 +1,22 @@
-// The directory a layer is unpacked into: finds the place of a name, makes the parents it lacks,
-// and clears what stands in the way. Also the layers beneath, to look things up in. Private to
-// images/. One thread; nobody else changes the directory meanwhile.
+// The tree a layer becomes: finds the place of a name, makes the parents it lacks, and clears what
+// stands in the way. Also the layers beneath, to look things up in. Private to images/. One thread;
+// nobody else changes the tree meanwhile.
 #pragma once
 
 #include <sys/stat.h>
 #include <time.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "images/layer_sink.h"
+#include "images/lower_layer.h"
 #include "isolation/base/result.h"
-#include "isolation/base/unique_fd.h"
 
 namespace skiff::images {
 
@@ -29,16 +31,16 @@ bool IsWhiteout(const struct stat& info);
 // Attributes that steer overlayfs or the host's own security modules are not an image's to set.
 bool IsForbiddenXattr(std::string_view name);
 
-// The directories of the layers beneath, base first. Asked once, and only when a layer cannot be
+// The layers beneath, base first. Asked once, and only when a layer cannot be
 // unpacked without them: they may still be at work, and the answer is then worth waiting for.
-using LowerDirectories = std::function<Result<std::vector<std::string>>()>;
+using LowerOpener = std::function<Result<std::vector<std::unique_ptr<LowerLayer>>>()>;
 
 // The layers beneath, as overlayfs would merge them; symlinks are not followed.
 class LowerLayers {
  public:
-  explicit LowerLayers(LowerDirectories directories) : directories_(std::move(directories)) {}
+  explicit LowerLayers(LowerOpener opener) : opener_(std::move(opener)) {}
   struct Found {
-    int layer;  // borrowed descriptor
+    const LowerLayer* layer;  // borrowed
     struct stat info;
   };
   Result<std::optional<Found>> Find(const std::string& clean) const;
@@ -47,9 +49,9 @@ class LowerLayers {
  private:
   Result<> Open() const;
 
-  LowerDirectories directories_;
+  LowerOpener opener_;
   mutable bool is_open_ = false;
-  mutable std::vector<UniqueFd> layers_;  // top first
+  mutable std::vector<std::unique_ptr<LowerLayer>> layers_;  // top first
 };
 
 class LayerTree {
@@ -62,7 +64,8 @@ class LayerTree {
     bool is_parent_plain = false;
   };
 
-  LayerTree(int root, const LowerLayers* lower) : root_(root), lower_(lower) {}
+  LayerTree(LayerSink* sink, const LowerLayers* lower)
+      : sink_(*sink), root_(sink->root()), lower_(lower) {}
 
   // Where `clean` (not the root) belongs. Missing parents are made.
   Result<Place> Locate(const std::string& clean);
@@ -92,13 +95,14 @@ class LayerTree {
                     std::vector<std::string>* pending, size_t* symlinks);
   Result<> MakeImplicit(const std::string& resolved, bool is_opaque);
 
+  LayerSink& sink_;
   int root_;
   const LowerLayers* lower_;
   bool relies_on_lower_ = false;
   bool has_default_acls_ = false;
   // Entries mostly follow in the directory of the one before.
   std::optional<std::string> current_name_;
-  UniqueFd current_;
+  LayerHandle current_;
   bool is_current_plain_ = false;
   std::vector<std::pair<std::string, timespec>> times_;
   size_t times_bytes_ = 0;

@@ -42,6 +42,13 @@ inline constexpr Bytes kMaxFileList = Bytes::GiB(1);
 inline constexpr size_t kSourceChunk = 256 << 10;   // read, inflated and hashed at a time
 inline constexpr uint64_t kHashedInline = 1 << 20;  // of a stream, before a thread is worth it
 
+// Of a layer that becomes an EROFS image: parts of all its files, places of sparse ones, and bytes
+// of attributes, for they are in memory until the tar's end.
+inline constexpr size_t kMaxErofsExtents = 3'000'000;
+inline constexpr size_t kMaxErofsFileChunks = 1 << 16;  // of one file
+inline constexpr size_t kMaxErofsChunks = 1 << 22;
+inline constexpr Bytes kMaxLayerXattrs = Bytes::MiB(64);
+
 inline constexpr size_t kMaxParallelLayers = 4;           // unpacked at a time
 inline constexpr std::chrono::seconds kMaxTurnWait{120};  // for another who makes a layer
 inline constexpr std::chrono::milliseconds kTurnPause{25};

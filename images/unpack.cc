@@ -10,8 +10,6 @@
 #include "images/layer_tree.h"
 #include "images/limits.h"
 #include "images/tar.h"
-#include "isolation/sys/file.h"
-#include "isolation/sys/inode.h"
 #include "isolation/sys/process.h"
 
 namespace skiff::images {
@@ -47,8 +45,8 @@ class NoUmask {
 
 class Unpacker {
  public:
-  Unpacker(ByteSource* tar, int directory, const LowerLayers* lower, ContentSums* sums)
-      : reader_(tar), tree_(directory, lower), lower_(lower), sums_(sums) {}
+  Unpacker(ByteSource* tar, LayerSink* sink, const LowerLayers* lower, ContentSums* sums)
+      : reader_(tar), sink_(*sink), tree_(sink, lower), lower_(lower), sums_(sums) {}
 
   Result<UnpackedLayer> Run();
 
@@ -63,8 +61,8 @@ class Unpacker {
   Result<> ApplyHardLink(const std::string& clean);
   Result<> ApplyNode(const Place& place);
   Result<> CopyUp(const std::string& clean);
-  Result<> WriteContent(int fd);
-  Result<> NoteSum(int fd, const ContentSum& sum);
+  Result<> WriteContent(int file);
+  Result<> NoteSum(int file, const ContentSum& sum);
   Result<> SetOwnerAndMode(const Place& place);
   Result<> SetNewOwnerAndMode(const Place& place);
   mode_t FirstMode() const;
@@ -84,13 +82,13 @@ class Unpacker {
   NoUmask no_umask_;
   TarReader reader_;
   TarEntry entry_;
+  LayerSink& sink_;
   LayerTree tree_;
   const LowerLayers* lower_;
   ContentSums* sums_;
   UnpackedLayer layer_;
   bool has_root_entry_ = false;
   bool is_root_opaque_ = false;
-  bool is_root_ = sys::IsRoot();  // what this process makes belongs to root:root
 };
 
 Result<UnpackedLayer> Unpacker::Run() {
@@ -111,9 +109,9 @@ Result<UnpackedLayer> Unpacker::Run() {
 }
 
 Result<> Unpacker::StartRoot() {
-  TRY(sys::Chown(tree_.root(), ".", 0, 0));
-  TRY(sys::Chmod(tree_.root(), ".", 0755));
-  std::vector<std::string> inherited = TRY(sys::ListXattrs(tree_.root(), "."));
+  TRY(sink_.Chown(tree_.root(), ".", 0, 0));
+  TRY(sink_.Chmod(tree_.root(), ".", 0755));
+  std::vector<std::string> inherited = TRY(sink_.ListXattrs(tree_.root(), "."));
   for (const std::string& name : inherited) tree_.NoteXattr(name);
   return tree_.RememberTime("", timespec{});
 }
@@ -162,7 +160,7 @@ Result<> Unpacker::ApplyWhiteout(const std::string& parent, std::string_view nam
       return {};
     }
     int directory = TRY(tree_.LocateDirectory(parent));
-    return sys::SetXattr(directory, ".", kOpaqueXattr, "y");
+    return sink_.SetXattr(directory, ".", kOpaqueXattr, "y");
   }
   if (name.starts_with(kReservedPrefix)) return {};
   std::string hidden(name.substr(kWhiteoutPrefix.size()));
@@ -170,46 +168,47 @@ Result<> Unpacker::ApplyWhiteout(const std::string& parent, std::string_view nam
     return Invalid("the whiteout names nothing");
   }
   int directory = TRY(tree_.LocateDirectory(parent));
-  Result<> made = sys::MakeNode(directory, hidden, S_IFCHR, 0);
-  if (made.ok()) return sys::SetTimes(directory, hidden, timespec{});
+  Result<> made = sink_.MakeNode(directory, hidden, S_IFCHR, 0);
+  if (made.ok()) return sink_.SetTimes(directory, hidden, timespec{});
   if (made.error().sys_errno() != EEXIST) return made;
-  struct stat info = TRY(sys::Stat(directory, hidden));
+  struct stat info = TRY(sink_.Stat(directory, hidden));
   if (!S_ISDIR(info.st_mode)) return {};
-  return sys::SetXattr(directory, hidden, kOpaqueXattr, "y");
+  return sink_.SetXattr(directory, hidden, kOpaqueXattr, "y");
 }
 
 Result<> Unpacker::ApplyFile(const Place& place) {
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-  UniqueFd file =
-      TRY(Replace(place, [&] { return sys::Open(place.parent, place.name, kFlags, FirstMode()); }));
+  LayerHandle file =
+      TRY(Replace(place, [&] { return sink_.CreateFile(place.parent, place.name, FirstMode()); }));
   TRY(WriteContent(file.get()));
   // In this order: a write clears file capabilities, a change of owner clears set-user-ID.
-  if (NeedsOwner(place)) TRY(sys::ChownFd(file.get(), entry_.uid, entry_.gid));
-  if (NeedsMode(place)) TRY(sys::ChmodFd(file.get(), entry_.mode));
+  if (NeedsOwner(place)) TRY(sink_.ChownHandle(file.get(), entry_.uid, entry_.gid));
+  if (NeedsMode(place)) TRY(sink_.ChmodHandle(file.get(), entry_.mode));
   TRY(SetXattrs(place));
-  return sys::SetTimesFd(file.get(), entry_.mtime);
+  return sink_.SetTimesHandle(file.get(), entry_.mtime);
 }
 
-Result<> Unpacker::WriteContent(int fd) {
+Result<> Unpacker::WriteContent(int file) {
   if (entry_.size > kMaxLayer.count()) return Error(Code::kExhausted, "the file is too long");
   uint64_t end = 0;
+  uint64_t stored = reader_.data_offset();
   ContentSum sum;
   for (;;) {
     TarData data = TRY(reader_.ReadData());
     if (data.bytes.empty()) break;
-    TRY(sys::WriteAllAt(fd, data.bytes, data.offset));
+    TRY(sink_.WriteAt(file, data.bytes, data.offset, stored));
+    stored += data.bytes.size();
     if (sums_ != nullptr) sum.Update(data.bytes);
     end = data.offset + data.bytes.size();
     layer_.size += data.bytes.size();
   }
-  if (end < entry_.size) TRY(sys::Truncate(fd, static_cast<int64_t>(entry_.size)));
+  if (end < entry_.size) TRY(sink_.SetSize(file, entry_.size));
   // Holes may be far longer than what is worth reading.
-  return entry_.is_sparse ? Result<>() : NoteSum(fd, sum);
+  return entry_.is_sparse ? Result<>() : NoteSum(file, sum);
 }
 
-Result<> Unpacker::NoteSum(int fd, const ContentSum& sum) {
+Result<> Unpacker::NoteSum(int file, const ContentSum& sum) {
   if (sums_ == nullptr) return {};
-  struct stat info = TRY(sys::StatFd(fd));
+  struct stat info = TRY(sink_.StatHandle(file));
   sums_->Note(info.st_ino, sum.value());
   return {};
 }
@@ -217,16 +216,16 @@ Result<> Unpacker::NoteSum(int fd, const ContentSum& sum) {
 Result<> Unpacker::ApplyDirectory(const std::string& clean, const Place& place) {
   bool is_new = false;
   if (!clean.empty()) {
-    Result<> made = sys::MakeDirectory(place.parent, place.name, FirstMode());
+    Result<> made = sink_.MakeDirectory(place.parent, place.name, FirstMode());
     is_new = made.ok();
     if (!made.ok() && made.error().sys_errno() == EEXIST) {
-      struct stat info = TRY(sys::Stat(place.parent, place.name));
+      struct stat info = TRY(sink_.Stat(place.parent, place.name));
       made = Result<>();
       if (!S_ISDIR(info.st_mode)) {
         // What stood here hid the layers beneath; the directory in its place must go on doing so.
         TRY(tree_.Clear(place));
-        TRY(sys::MakeDirectory(place.parent, place.name, 0700));
-        made = sys::SetXattr(place.parent, place.name, kOpaqueXattr, "y");
+        TRY(sink_.MakeDirectory(place.parent, place.name, 0700));
+        made = sink_.SetXattr(place.parent, place.name, kOpaqueXattr, "y");
       }
     }
     TRY(std::move(made));
@@ -243,19 +242,19 @@ Result<> Unpacker::ApplyNode(const Place& place) {
     switch (entry_.type) {
       case TarType::kSymlink:
         if (entry_.link_target.empty()) return Invalid("the symlink has no target");
-        return sys::Symlink(entry_.link_target, place.parent, place.name);
+        return sink_.Symlink(entry_.link_target, place.parent, place.name);
       case TarType::kCharacterDevice:
-        return sys::MakeNode(place.parent, place.name, S_IFCHR | FirstMode(), device);
+        return sink_.MakeNode(place.parent, place.name, S_IFCHR | FirstMode(), device);
       case TarType::kBlockDevice:
-        return sys::MakeNode(place.parent, place.name, S_IFBLK | FirstMode(), device);
+        return sink_.MakeNode(place.parent, place.name, S_IFBLK | FirstMode(), device);
       default:
-        return sys::MakeNode(place.parent, place.name, S_IFIFO | FirstMode(), 0);
+        return sink_.MakeNode(place.parent, place.name, S_IFIFO | FirstMode(), 0);
     }
   };
   TRY(Replace(place, create));
   TRY(SetNewOwnerAndMode(place));
   TRY(SetXattrs(place));
-  return sys::SetTimes(place.parent, place.name, entry_.mtime);
+  return sink_.SetTimes(place.parent, place.name, entry_.mtime);
 }
 
 Result<> Unpacker::ApplyHardLink(const std::string& clean) {
@@ -268,29 +267,29 @@ Result<> Unpacker::ApplyHardLink(const std::string& clean) {
   const auto parts = SplitName(target);
   const auto& target_parent = parts.first;
   const auto& target_name = parts.second;
-  auto find = [&]() -> Result<UniqueFd> {
-    UniqueFd directory = TRY(sys::OpenInRoot(
-        tree_.root(), target_parent.empty() ? "." : target_parent, O_PATH | O_DIRECTORY));
-    TRY(sys::Stat(directory.get(), target_name));
+  auto find = [&]() -> Result<LayerHandle> {
+    LayerHandle directory =
+        TRY(sink_.OpenInRoot(target_parent.empty() ? "." : target_parent, O_PATH | O_DIRECTORY));
+    TRY(sink_.Stat(directory.get(), target_name));
     return directory;
   };
-  Result<UniqueFd> directory = find();
+  Result<LayerHandle> directory = find();
   bool is_absent = !directory.ok() && (directory.error().sys_errno() == ENOENT ||
                                        directory.error().sys_errno() == ENOTDIR);
   if (is_absent) {
     TRY(CopyUp(target).Context("hard link to '" + entry_.link_target + "'"));
     directory = find();
   }
-  UniqueFd from = TRY(std::move(directory));
-  struct stat source = TRY(sys::Stat(from.get(), target_name));
+  LayerHandle from = TRY(std::move(directory));
+  struct stat source = TRY(sink_.Stat(from.get(), target_name));
   if (S_ISDIR(source.st_mode)) return Invalid("the hard link's target is a directory");
   if (IsWhiteout(source)) return Invalid("the hard link's target was removed by this layer");
   Place place = TRY(tree_.Locate(clean));
-  Result<struct stat> existing = sys::Stat(place.parent, place.name);
+  Result<struct stat> existing = sink_.Stat(place.parent, place.name);
   // Two names of one file already; clearing one might remove the other's way.
   if (existing.ok() && existing.value().st_ino == source.st_ino) return {};
   return Replace(place,
-                 [&] { return sys::Link(from.get(), target_name, place.parent, place.name); });
+                 [&] { return sink_.Link(from.get(), target_name, place.parent, place.name); });
 }
 
 // Makes this layer's own copy of a file of the layers beneath, as overlayfs does before a link.
@@ -301,18 +300,16 @@ Result<> Unpacker::CopyUp(const std::string& clean) {
   const struct stat& info = found->info;
   Place place = TRY(tree_.Locate(clean));
   if (S_ISLNK(info.st_mode)) {
-    std::string target = TRY(sys::ReadLink(found->layer, clean));
-    TRY(sys::Symlink(target, place.parent, place.name));
+    std::string target = TRY(found->layer->ReadLink(clean));
+    TRY(sink_.Symlink(target, place.parent, place.name));
   } else if (S_ISREG(info.st_mode)) {
-    UniqueFd from = TRY(sys::OpenBeneath(found->layer, clean, O_RDONLY));
-    UniqueFd to =
-        TRY(sys::Open(place.parent, place.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-    FileSource content(from.get(), 0, static_cast<uint64_t>(info.st_size));
+    std::unique_ptr<ByteSource> content = TRY(found->layer->OpenFile(clean));
+    LayerHandle to = TRY(sink_.CreateFile(place.parent, place.name, 0600));
     ContentSum sum;
     for (uint64_t offset = 0;;) {
-      std::string_view piece = TRY(content.Next());
+      std::string_view piece = TRY(content->Next());
       if (piece.empty()) break;
-      TRY(sys::WriteAllAt(to.get(), piece, offset));
+      TRY(sink_.WriteAt(to.get(), piece, offset, std::nullopt));
       offset += piece.size();
       sum.Update(piece);
     }
@@ -321,35 +318,35 @@ Result<> Unpacker::CopyUp(const std::string& clean) {
   } else {
     return Invalid("it is neither a file nor a symlink");
   }
-  TRY(sys::Chown(place.parent, place.name, info.st_uid, info.st_gid));
-  if (S_ISREG(info.st_mode)) TRY(sys::Chmod(place.parent, place.name, info.st_mode & 07777));
-  std::vector<std::string> names = TRY(sys::ListXattrs(found->layer, clean));
+  TRY(sink_.Chown(place.parent, place.name, info.st_uid, info.st_gid));
+  if (S_ISREG(info.st_mode)) TRY(sink_.Chmod(place.parent, place.name, info.st_mode & 07777));
+  std::vector<std::string> names = TRY(found->layer->ListXattrs(clean));
   for (const std::string& name : names) {
     if (IsForbiddenXattr(name)) continue;
-    std::string value = TRY(sys::GetXattr(found->layer, clean, name));
-    TRY(sys::SetXattr(place.parent, place.name, name, value));
+    std::string value = TRY(found->layer->GetXattr(clean, name));
+    TRY(sink_.SetXattr(place.parent, place.name, name, value));
   }
-  return sys::SetTimes(place.parent, place.name, info.st_mtim);
+  return sink_.SetTimes(place.parent, place.name, info.st_mtim);
 }
 
 Result<> Unpacker::SetOwnerAndMode(const Place& place) {
-  TRY(sys::Chown(place.parent, place.name, entry_.uid, entry_.gid));
+  TRY(sink_.Chown(place.parent, place.name, entry_.uid, entry_.gid));
   if (entry_.type == TarType::kSymlink) return {};  // has no mode of its own
-  return sys::Chmod(place.parent, place.name, entry_.mode);
+  return sink_.Chmod(place.parent, place.name, entry_.mode);
 }
 
 // Of what was made a moment ago, with FirstMode: mostly it is as it should be.
 Result<> Unpacker::SetNewOwnerAndMode(const Place& place) {
-  if (NeedsOwner(place)) TRY(sys::Chown(place.parent, place.name, entry_.uid, entry_.gid));
+  if (NeedsOwner(place)) TRY(sink_.Chown(place.parent, place.name, entry_.uid, entry_.gid));
   if (entry_.type == TarType::kSymlink || !NeedsMode(place)) return {};
-  return sys::Chmod(place.parent, place.name, entry_.mode);
+  return sink_.Chmod(place.parent, place.name, entry_.mode);
 }
 
 // Never special before the owner is right.
 mode_t Unpacker::FirstMode() const { return entry_.mode & ~kSpecialModes; }
 
 bool Unpacker::NeedsOwner(const Place& place) const {
-  return !is_root_ || !place.is_parent_plain || entry_.uid != 0 || entry_.gid != 0;
+  return !sink_.makes_for_root() || !place.is_parent_plain || entry_.uid != 0 || entry_.gid != 0;
 }
 
 bool Unpacker::NeedsMode(const Place& place) const {
@@ -360,7 +357,7 @@ Result<> Unpacker::SetXattrs(const Place& place) {
   for (const auto& [name, value] : entry_.xattrs) {
     if (IsForbiddenXattr(name)) continue;
     tree_.NoteXattr(name);
-    Result<> set = sys::SetXattr(place.parent, place.name, name, value);
+    Result<> set = sink_.SetXattr(place.parent, place.name, name, value);
     if (set.ok()) continue;
     // A label that this file system or kernel does not know is counted and left; a program without
     // its capabilities would not be the program.
@@ -372,12 +369,22 @@ Result<> Unpacker::SetXattrs(const Place& place) {
   return {};
 }
 
+Result<std::vector<std::unique_ptr<LowerLayer>>> OpenDirectories(
+    const std::vector<std::string>& paths) {
+  std::vector<std::unique_ptr<LowerLayer>> layers;
+  for (const std::string& path : paths) {
+    std::unique_ptr<LowerLayer> layer = TRY(LowerDirectory::Open(path));
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
 }  // namespace
 
-Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory, LowerDirectories lower,
+Result<UnpackedLayer> UnpackLayer(ByteSource* tar, LayerSink* sink, LowerOpener lower,
                                   ContentSums* sums) {
   LowerLayers layers(std::move(lower));
-  Unpacker unpacker(tar, directory, &layers, sums);
+  Unpacker unpacker(tar, sink, &layers, sums);
   UnpackedLayer layer = TRY(unpacker.Run());
   // Padding after the end of the archive counts in the digest.
   TRY(Drain(tar));
@@ -386,7 +393,8 @@ Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory, LowerDirectori
 
 Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory,
                                   const std::vector<std::string>& lower) {
-  return UnpackLayer(tar, directory, [&]() -> Result<std::vector<std::string>> { return lower; });
+  LayerDirectory sink(directory);
+  return UnpackLayer(tar, &sink, [&] { return OpenDirectories(lower); });
 }
 
 }  // namespace skiff::images

@@ -1,4 +1,4 @@
-// Applies one layer's tar to a directory that overlayfs can stack: whiteouts become character
+// Applies one layer's tar to a tree that overlayfs can stack: whiteouts become character
 // devices 0:0, opaque marks become trusted.overlay.opaque, everything else becomes itself, with
 // owner, mode, times to the nanosecond and extended attributes. Needs root.
 //
@@ -19,6 +19,7 @@
 
 #include "images/byte_source.h"
 #include "images/layer_files.h"
+#include "images/layer_sink.h"
 #include "images/layer_tree.h"
 #include "isolation/base/result.h"
 
@@ -31,11 +32,11 @@ struct UnpackedLayer {
   bool relies_on_lower = false;
 };
 
-// Reads `tar` (not compressed) to its end. `directory` is an empty directory; `lower` are the
-// directories of the layers beneath. `sums`, when there, is told of every file that was written.
-// After an error the directory holds a part.
-Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory, LowerDirectories lower,
+// Reads `tar` (not compressed) to its end. `sink` is empty; `lower` opens the layers beneath.
+// `sums`, when there, is told of every file that was written. After an error the sink holds a part.
+Result<UnpackedLayer> UnpackLayer(ByteSource* tar, LayerSink* sink, LowerOpener lower,
                                   ContentSums* sums = nullptr);
+// Into an empty directory, above layers that are directories.
 Result<UnpackedLayer> UnpackLayer(ByteSource* tar, int directory,
                                   const std::vector<std::string>& lower);
 

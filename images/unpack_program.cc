@@ -5,7 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <span>
 
+#include "images/erofs_reader.h"
+#include "images/layer_kind.h"
 #include "images/limits.h"
 #include "isolation/base/text.h"
 #include "isolation/sandbox.h"
@@ -19,6 +23,9 @@ using isolation::CapabilityMask;
 // SYS_ADMIN for trusted.overlay.opaque: the calls it would open otherwise are not allowed here.
 constexpr std::array kCapabilities = {"CHOWN", "DAC_OVERRIDE", "FOWNER",   "FSETID",
                                       "MKNOD", "SETFCAP",      "SYS_ADMIN"};
+
+// An image is a file like any other; these are for the layers beneath that are unpacked.
+constexpr std::array kImageCapabilities = {"DAC_OVERRIDE", "SYS_ADMIN"};
 
 constexpr std::array kCalls = {
     // The streams.
@@ -60,9 +67,26 @@ Result<> WaitForLower() {
   return Error(Code::kConflict, "a layer beneath could not be unpacked");
 }
 
-CapabilityMask NeededCapabilities() {
+// `outside`: where the layers are for others, which tells their kinds.
+Result<std::vector<std::unique_ptr<LowerLayer>>> OpenLower(
+    const std::vector<std::string>& outside) {
+  std::vector<std::unique_ptr<LowerLayer>> layers;
+  if (!outside.empty()) TRY(WaitForLower());
+  for (size_t i = 0; i < outside.size(); ++i) {
+    std::string path = isolation::kSandboxReadable + std::to_string(i);
+    bool is_image = KindOfPlace(outside[i]) == LayerKind::kErofs;
+    std::unique_ptr<LowerLayer> layer =
+        TRY(is_image ? ErofsReader::OpenLayer(path) : LowerDirectory::Open(path));
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+CapabilityMask NeededCapabilities(LayerKind kind) {
   CapabilityMask mask = 0;
-  for (const char* name : kCapabilities) {
+  std::span<const char* const> names = kCapabilities;
+  if (kind == LayerKind::kErofs) names = kImageCapabilities;
+  for (const char* name : names) {
     mask |= CapabilityMask{1} << *isolation::CapabilityByName(name);
   }
   return mask;
@@ -72,22 +96,16 @@ Result<PlainLayer> Unpack(const std::vector<std::string>& directories) {
   isolation::SandboxSpec sandbox;
   sandbox.writable = directories.front();
   sandbox.readable.assign(directories.begin() + 1, directories.end());
-  sandbox.capabilities = NeededCapabilities();
+  sandbox.capabilities = NeededCapabilities(KindOfPlace(sandbox.writable));
   sandbox.memory = kMaxUnpackMemory;
   sandbox.allowed = kCalls;
   sandbox.threads = true;  // hashing
   TRY(isolation::EnterSandbox(sandbox));
-  std::vector<std::string> lower;
-  for (size_t i = 0; i < sandbox.readable.size(); ++i) {
-    lower.push_back(isolation::kSandboxReadable + std::to_string(i));
-  }
   UniqueFd directory = TRY(sys::OpenDirectory(AT_FDCWD, isolation::kSandboxWritable));
   StreamSource file;
-  auto find_lower = [&]() -> Result<std::vector<std::string>> {
-    if (!lower.empty()) TRY(WaitForLower());
-    return lower;
-  };
-  return ReadPlainLayer(&file, directory.get(), find_lower, kList);
+  PlainPlace place{directory.get(), KindOfPlace(sandbox.writable),
+                   [&] { return OpenLower(sandbox.readable); }};
+  return ReadPlainLayer(&file, place, kList);
 }
 
 constexpr std::string_view kLayer = "layer";

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "isolation/cgroup.h"
+#include "isolation/erofs.h"
 
 namespace skiff::test {
 
@@ -18,6 +19,12 @@ std::string MissingMemoryController() {
   bool is_missing = host.value().PlacementOf(isolation::Controller::kMemory) ==
                     isolation::CgroupHost::Placement::kMissing;
   return is_missing ? "memory controller" : "";
+}
+
+std::string MissingErofs(const std::string& directory) {
+  Result<isolation::ErofsBacking> backing = isolation::FindErofsBacking(directory);
+  if (!backing.ok()) return backing.error().message();
+  return backing.value() == isolation::ErofsBacking::kNone ? "EROFS with blocks of 512 bytes" : "";
 }
 
 }  // namespace skiff::test

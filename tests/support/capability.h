@@ -12,6 +12,8 @@ namespace skiff::test {
 std::string MissingRoot();
 std::string MissingBusybox();
 std::string MissingMemoryController();
+// EROFS images as layers, kept beneath `directory`.
+std::string MissingErofs(const std::string& directory);
 
 }  // namespace skiff::test
 
