@@ -95,13 +95,22 @@ def leaving_nothing(label, pattern):
 
 def kernel_in_vm(pattern):
     """The kernel tests on Debian's own kernel with cgroup v2, in a machine that is thrown away."""
-    if not tests_of("ci", "kernel", pattern):
+    return in_vm("kernel", pattern, "--memory", str(VM_MEMORY))
+
+
+def systemd_in_vm(pattern):
+    """What wants systemd as process 1."""
+    return in_vm("systemd", pattern, "--systemd")
+
+
+def in_vm(label, pattern, *flags):
+    if not tests_of("ci", label, pattern):
         return Tally()
-    ctest = ctest_command("ci", "kernel", pattern) + ["--output-junit", "/tmp/results/ctest.xml"]
+    ctest = ctest_command("ci", label, pattern) + ["--output-junit", "/tmp/results/ctest.xml"]
     # Words go to stderr as they come; stdout is the report, as a tar.
     inside = 'mkdir /tmp/results && GTEST_OUTPUT=xml:/tmp/results/ GTEST_BRIEF=1 "$@" >&2; '
     inside += "tar -C /tmp/results -c ."
-    command = ["tools/vm/run", "--timeout", str(VM_TIMEOUT), "--memory", str(VM_MEMORY)]
+    command = ["tools/vm/run", "--timeout", str(VM_TIMEOUT), *flags]
     # Emulated, a task takes long: the leak test's sweeps look at every fifth call there.
     command += ["--env", "SKIFF_TEST_STRIDE=5"]
     command += ["--", "bash", "-c", inside, "bash", *ctest]
@@ -111,7 +120,7 @@ def kernel_in_vm(pattern):
     with tempfile.TemporaryDirectory(prefix="skiff-test-") as folder:
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
             archive.extractall(folder)
-        return read(Path(folder), "vm")
+        return read(Path(folder), "vm" if label == "kernel" else label)
 
 
 def script(*command):

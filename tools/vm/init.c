@@ -3,7 +3,8 @@
 //
 // What it is told, in the initramfs: /vm/argv and /vm/env (NUL-ended strings), /vm/cwd,
 // /vm/modules_dir (where the kernel's modules lie on the host), /vm/keep (NUL-ended paths under
-// /tmp or /run that stay visible), /vm/modules/*. What it says, on the virtio port "skiff": frames
+// /tmp or /run that stay visible), /vm/modules/*, and, when process 1 is to become systemd,
+// /vm/units/* (unit files). What it says, on the virtio port "skiff": frames
 // of one type byte, a 32-bit little-endian length and the data:
 //   'h' the command starts now; 'o' and 'e' its output and errors; 'x' its exit status as one byte.
 // One port for all of it, so that the status cannot overtake the output. Own troubles go to the
@@ -17,6 +18,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +28,10 @@
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -229,16 +233,17 @@ static void MountServices(void) {
   if (access("/dev/vda", F_OK) == 0) Mount("/dev/vda", "/scratch", "ext4", MS_NODEV, NULL);
 }
 
-static void MountCgroups(void) {
+static void MountCgroups(int passes_on) {
   Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC,
         "nsdelegate,memory_recursiveprot");
+  if (mkdir("/sys/fs/cgroup/command", 0755) < 0) Die("make the cgroup of the command");
+  if (!passes_on) return;
   char* names = ReadFile("/sys/fs/cgroup/cgroup.controllers", NULL);
   for (char* name = strtok(names, " \n"); name; name = strtok(NULL, " \n")) {
     char enable[64];
     snprintf(enable, sizeof enable, "+%s", name);
     WriteFile("/sys/fs/cgroup/cgroup.subtree_control", enable);
   }
-  if (mkdir("/sys/fs/cgroup/command", 0755) < 0) Die("make the cgroup of the command");
 }
 
 static void StartLoopback(void) {
@@ -362,21 +367,75 @@ static void Serve(int port, char** argv, char** environment, const char* cwd) {
   SendFrame(port, 'x', &status, 1);
 }
 
+static void CopyFile(const char* from, const char* to) {
+  size_t length;
+  char* data = ReadFile(from, &length);
+  int fd = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0 || write(fd, data, length) != (ssize_t)length) Die("write %s", to);
+  close(fd);
+  free(data);
+}
+
+// Below /run they take precedence over the packages' own. Read while the initramfs is in sight.
+static void TakeUnits(void) {
+  struct dirent** entries;
+  int count = scandir("/vm/units", &entries, NULL, NULL);
+  MakeDirectories("/root/run/systemd/system");
+  for (int i = 0; i < count; ++i) {
+    if (entries[i]->d_name[0] == '.') continue;
+    char from[kMaxPath], to[kMaxPath];
+    snprintf(from, sizeof from, "/vm/units/%s", entries[i]->d_name);
+    snprintf(to, sizeof to, "/root/run/systemd/system/%s", entries[i]->d_name);
+    CopyFile(from, to);
+  }
+}
+
+// Process 1 goes on as systemd, which says on a socket when it has started everything
+// (sd_notify(3)); this returns then, in another process.
+static void BecomeSystemd(void) {
+  static const char kName[] = "skiff-vm-ready";
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  memcpy(address.sun_path + 1, kName, sizeof kName - 1);
+  int ready = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  socklen_t size = offsetof(struct sockaddr_un, sun_path) + sizeof kName;
+  if (ready < 0 || bind(ready, (struct sockaddr*)&address, size) < 0) Die("make a socket");
+  pid_t rest = fork();
+  if (rest < 0) Die("fork");
+  if (rest > 0) {
+    setenv("NOTIFY_SOCKET", "@skiff-vm-ready", 1);
+    setenv("SYSTEMD_GENERATOR_PATH", "/nowhere", 1);  // they would look for the host's services
+    setenv("container", "", 1);  // says that this is none, whatever the host's root looks like
+    execl("/lib/systemd/systemd", "systemd", NULL);
+    Die("run systemd");
+  }
+  setsid();
+  for (char text[4096];;) {
+    ssize_t got = recv(ready, text, sizeof text - 1, 0);
+    if (got < 0 && errno != EINTR) Die("wait for systemd");
+    text[got < 0 ? 0 : got] = 0;
+    if (strstr(text, "READY=1")) break;
+  }
+  close(ready);
+}
+
 int main(void) {
   umask(022);
   MountKernelFilesystems();
   char** argv = ReadStrings("/vm/argv");
   char** environment = ReadStrings("/vm/env");
   char* cwd = ReadFile("/vm/cwd", NULL);
+  int is_systemd = access("/vm/units", F_OK) == 0;
   LoadModules();
   int port = OpenPort();
   MountRoot();
+  if (is_systemd) TakeUnits();
   EnterRoot();
   MountServices();
-  MountCgroups();
+  MountCgroups(!is_systemd);
   StartLoopback();
   RaiseLimits();
   sethostname("skiff-vm", 8);
+  if (is_systemd) BecomeSystemd();
   Serve(port, argv, environment, cwd);
   Stop();
 }
