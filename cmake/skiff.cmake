@@ -23,7 +23,7 @@ endif()
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-foreach(module IN ITEMS libseccomp libcap libnftables liburing libisal zlib libzstd libcrypto libssl sqlite3)
+foreach(module IN ITEMS libseccomp libcap libnftables liburing libisal zlib libzstd libcrypto libssl sqlite3 libsystemd)
   pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
 endforeach()
 

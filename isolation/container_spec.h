@@ -182,6 +182,8 @@ struct ContainerSpec {
   bool new_keyring = true;  // a session keyring of its own: keyrings have no namespace
 
   bool dies_with_caller = true;
+  bool asks_for_group = false;  // calls LaunchCallbacks::join_group before anything else, and is in
+                                // the caller's groups until then
   bool pauses_before_pivot = false;  // calls LaunchCallbacks::before_pivot with all mounts made
   int gate = -1;  // borrowed listening socket: Launch returns when the child is ready, and
                   // the exec waits for a connection (launch.h)

@@ -194,6 +194,7 @@ void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
   plan_.has_mapped_root = plan_.join_user >= 0 ||
                           (has_root(namespaces.uid_mappings) && has_root(namespaces.gid_mappings));
   plan_.dies_with_caller = spec.dies_with_caller;
+  plan_.asks_for_group = spec.asks_for_group;
   plan_.pauses_before_pivot = spec.pauses_before_pivot;
   plan_.gate = spec.gate;
   plan_.console_socket = spec.console_socket;
@@ -442,7 +443,10 @@ Result<char> AwaitExec(const ContainerSpec& spec, const LaunchCallbacks& callbac
       TRY(TakeListener(callbacks, process, report, error_pipe));
       continue;
     }
-    if (byte != kLaunchWantsIds && byte != kLaunchWantsHooks) return byte;
+    bool is_question =
+        byte == kLaunchWantsIds || byte == kLaunchWantsHooks || byte == kLaunchWantsGroup;
+    if (!is_question) return byte;
+    if (byte == kLaunchWantsGroup) TRY(callbacks.join_group(process.pid));
     if (byte == kLaunchWantsIds) TRY(WriteIdMaps(spec.namespaces, process.pid));
     if (byte == kLaunchWantsHooks && callbacks.before_pivot)
       TRY(callbacks.before_pivot(process.pid));
@@ -474,7 +478,8 @@ Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchF
 
   int64_t begin = MonotonicNanoseconds();
   Launched launched;
-  launched.process = TRY(CloneChild(spec.namespaces, cgroup, prepared.plan()));
+  launched.process =
+      TRY(CloneChild(spec.namespaces, spec.asks_for_group ? nullptr : cgroup, prepared.plan()));
   errors.write_end.Reset();
 
   Result<char> answer = AwaitExec(spec, callbacks, launched.process, report.get(),

@@ -37,6 +37,8 @@ struct LaunchFailure {
 
 // What the caller does while the child waits. An error ends the launch.
 struct LaunchCallbacks {
+  // With ContainerSpec::asks_for_group: puts the process into its group.
+  std::function<Result<>(pid_t)> join_group;
   std::function<Result<>(pid_t)> before_pivot;  // with ContainerSpec::pauses_before_pivot
   // With ContainerSpec::seccomp_listens: the listener of the process (pid) that is being started.
   std::function<Result<>(pid_t, UniqueFd)> on_listener;
@@ -50,7 +52,8 @@ struct GateFailure {
 };
 
 // On failure no process is left; `failure` (may be null) tells the step. Blocks until the exec has
-// happened, at most kLaunchTimeout. `cgroup` may be null: then the caller's groups are kept.
+// happened, at most kLaunchTimeout. `cgroup` may be null: then the caller's
+// groups are kept. With ContainerSpec::asks_for_group it is not entered here.
 Result<Launched> Launch(const ContainerSpec& spec, const Cgroup* cgroup, LaunchFailure* failure,
                         const LaunchCallbacks& callbacks = {});
 

@@ -126,6 +126,7 @@ void Child::Fail() {
 }
 
 bool Child::JoinCgroup() {
+  if (plan_.asks_for_group && !AskParent(kLaunchWantsGroup)) return false;
   for (size_t i = 0; i < plan_.legacy_tasks_count; ++i) {
     report_.item = static_cast<int>(i);
     if (!WriteText(plan_.legacy_tasks[i], "0")) return false;  // "0" is the writer itself

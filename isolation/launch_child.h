@@ -36,6 +36,7 @@ inline constexpr char kLaunchWantsIds = 3;    // then waits for a byte from `res
 inline constexpr char kLaunchWantsHooks = 4;  // the same
 inline constexpr char kLaunchReady = 5;       // waits at the gate
 inline constexpr char kLaunchListens = 6;     // LaunchReport::listener comes, or a failure
+inline constexpr char kLaunchWantsGroup = 7;  // then waits as for the ids
 inline constexpr int kListenerTaken = 1;
 inline constexpr int kListenerRefused = 2;
 
@@ -109,6 +110,7 @@ struct ChildPlan {
   int join_user;
   int join_cgroup;
   bool dies_with_caller;
+  bool asks_for_group;
   bool pauses_before_pivot;
   int gate;
   int console_socket;

@@ -393,8 +393,6 @@ Result<> ParseCgroupsPath(const JsonCursor& section, Config* config) {
   std::optional<JsonCursor> cursor = TRY(section.Find("cgroupsPath"));
   if (!cursor) return {};
   config->cgroups_path = TRY(CleanString(*cursor));
-  if (config->cgroups_path.find(':') != std::string::npos)
-    return cursor->Invalid("systemd's slice:prefix:name is not supported: use a path");
   for (std::string_view part : Split(config->cgroups_path, '/')) {
     if (part == "..") return cursor->Invalid("must not hold '..'");
   }

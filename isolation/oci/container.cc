@@ -100,16 +100,6 @@ Result<> PlanDevices(const Config& config, ContainerSpec* spec) {
   return {};
 }
 
-// Absolute: from the hierarchies' roots. Anything else is ours to place.
-std::string PlanCgroupPath(const Config& config, const std::string& id) {
-  std::string path;
-  for (std::string_view part : Split(config.cgroups_path, '/')) {
-    if (part.empty() || part == ".") continue;
-    path.append(path.empty() ? "" : "/").append(part);
-  }
-  return path.empty() ? id : path;
-}
-
 // The rules a runtime adds so that the devices it supplies itself work (pseudo-terminals with
 // them), and that nodes may be made where the capability allows.
 void AddDefaultRules(std::vector<DeviceRule>* rules) {
@@ -145,6 +135,21 @@ Result<> CheckContainerId(const std::string& id) {
                                    "': 1 to 128 letters, digits, '_', '+', '-' or '.' (not first)");
 }
 
+// Absolute: from the hierarchies' roots. Anything else is ours to place.
+Result<std::string> PlanCgroupPath(const std::string& cgroups_path, const std::string& id) {
+  if (cgroups_path.find(':') != std::string::npos) {
+    return Error(Code::kInvalid, "linux.cgroupsPath: '" + cgroups_path +
+                                     "': slice:prefix:name is for the cgroup manager systemd "
+                                     "(--systemd-cgroup), cgroupfs wants a path");
+  }
+  std::string path;
+  for (std::string_view part : Split(cgroups_path, '/')) {
+    if (part.empty() || part == ".") continue;
+    path.append(path.empty() ? "" : "/").append(part);
+  }
+  return path.empty() ? id : path;
+}
+
 std::vector<DeviceRule> WithDefaultRules(std::vector<DeviceRule> rules) {
   if (!rules.empty()) AddDefaultRules(&rules);
   return rules;
@@ -178,7 +183,6 @@ Result<ContainerPlan> PlanContainer(const Config& config, const std::string& bun
   spec.sysctls = config.sysctls;
   spec.readonly_paths = config.readonly_paths;
   spec.masked_paths = config.masked_paths;
-  plan.cgroup_path = PlanCgroupPath(config, id);
   return plan;
 }
 

@@ -16,8 +16,11 @@ struct ContainerPlan {
   ContainerSpec spec;                              // without descriptors and seccomp program
   std::string rootfs;                              // absolute
   std::vector<std::pair<int, std::string>> joins;  // CLONE_NEW* and the path of a namespace
-  std::string cgroup_path;                         // relative to the hierarchies' roots
 };
+
+// A path as configured, relative to the hierarchies' roots. slice:prefix:name is an error: that is
+// systemd's (systemd_unit.h).
+Result<std::string> PlanCgroupPath(const std::string& cgroups_path, const std::string& id);
 
 // `bundle` is absolute. Adds the devices and links that every runtime must supply, unless /dev is
 // a bind of the host's.

@@ -11,6 +11,7 @@
 #include "isolation/oci/config.h"
 #include "isolation/oci/console.h"
 #include "isolation/oci/container.h"
+#include "isolation/oci/lifecycle.h"
 #include "isolation/oci/limits.h"
 #include "isolation/oci/rootless.h"
 #include "isolation/oci/seccomp.h"
@@ -81,6 +82,7 @@ class Executor {
   Result<> OpenNamespaces();
   Result<> OpenCgroup();
   Result<> ConnectConsole();
+  Result<> JoinGroup(pid_t pid);
   Result<Launched> LaunchInGroup(LaunchFailure* failure);
   Result<int> Start();
 
@@ -211,17 +213,28 @@ Result<> Executor::OpenCgroup() {
   if (!group.ok())
     return std::move(group).error().Context("exec: adding pid of the process to cgroups");
   cgroup_ = std::move(group).value();
+  spec_.asks_for_group = state_.is_systemd_user;
   return {};
+}
+
+// A user may not move a process from a group that is not below his own manager's; that one may.
+Result<> Executor::JoinGroup(pid_t pid) {
+  Result<> written = sys::WriteControl(cgroup_->unified_fd(), "cgroup.procs", std::to_string(pid));
+  bool is_denied = !written.ok() && written.error().code() == Code::kDenied;
+  if (!is_denied || !options_.cgroups.empty()) return written;
+  return AttachToScope(BusOf(options_.context, state_), state_.systemd_unit, pid);
 }
 
 // A group whose controllers are passed on to groups below takes no process: then the first
 // process's own group, wherever it has been moved to, unless another was asked for.
 Result<Launched> Executor::LaunchInGroup(LaunchFailure* failure) {
-  LaunchCallbacks callbacks{.on_listener = [&](pid_t pid, UniqueFd listener) {
+  LaunchCallbacks callbacks;
+  callbacks.join_group = [&](pid_t pid) { return JoinGroup(pid); };
+  callbacks.on_listener = [&](pid_t pid, UniqueFd listener) {
     const std::string& metadata = config_.seccomp->listener_metadata;
     return SendListener(*config_.seccomp, EncodeProcessState(state_, pid, metadata),
                         listener.get());
-  }};
+  };
   Result<Launched> launched = Launch(spec_, cgroup_ ? &*cgroup_ : nullptr, failure, callbacks);
   bool is_full = !launched.ok() && cgroup_ && failure->step == LaunchStep::kNone &&
                  launched.error().sys_errno() == EBUSY;

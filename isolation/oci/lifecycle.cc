@@ -14,6 +14,7 @@
 #include "isolation/oci/hooks.h"
 #include "isolation/oci/notify.h"
 #include "isolation/oci/seccomp.h"
+#include "isolation/oci/systemd_unit.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/namespace_types.h"
 #include "isolation/sys/process.h"
@@ -100,6 +101,10 @@ Result<> RunStartHooks(const CommandContext& context, const Config& config, cons
 }
 
 }  // namespace
+
+SystemdBus BusOf(const CommandContext& context, const State& state) {
+  return {context.systemd_program, state.is_systemd_user};
+}
 
 Result<State> FindContainer(const CommandContext& context, const std::string& id) {
   StateDirectory directory = TRY(StateDirectory::Open(context.root, id));
@@ -192,8 +197,11 @@ Result<> DeleteContainer(const CommandContext& context, const std::string& id, b
     Result<CgroupHost> host = CgroupHost::Discover();
     auto remove = [&]() -> Result<> {
       if (!host.ok()) return std::move(host).error();
-      return state.is_cgroup_shared ? host.value().RemoveIfEmpty(state.cgroup_path)
-                                    : host.value().Remove(state.cgroup_path);
+      Result<> removed = state.is_cgroup_shared ? host.value().RemoveIfEmpty(state.cgroup_path)
+                                                : host.value().Remove(state.cgroup_path);
+      if (state.systemd_unit.empty()) return removed;
+      Result<> stopped = StopScope(BusOf(context, state), state.systemd_unit);
+      return removed.ok() ? std::move(stopped) : std::move(removed);
     };
     Result<> removed = remove();
     if (first.ok()) first = std::move(removed);
@@ -242,6 +250,13 @@ Result<> UpdateContainer(const CommandContext& context, const std::string& id,
     return Error(Code::kInvalid, "devices: the rules of a container cannot be changed");
   CgroupHost host = TRY(CgroupHost::Discover());
   std::vector<std::string> warnings;
+  if (!state.systemd_unit.empty()) {
+    std::string cpu_max =
+        sys::ReadFile(AT_FDCWD, host.unified_mount() + "/" + state.cgroup_path + "/cpu.max")
+            .ValueOr(std::string());
+    std::vector<UnitProperty> properties = TRY(LimitProperties(resources.limits, cpu_max));
+    TRY(SetScopeProperties(BusOf(context, state), state.systemd_unit, properties));
+  }
   TRY(host.Update(state.cgroup_path, resources.limits, &warnings));
   for (const std::string& warning : warnings) context.warn(warning);
   return {};

@@ -9,8 +9,12 @@
 #include "isolation/oci/config.h"
 #include "isolation/oci/run.h"
 #include "isolation/oci/state.h"
+#include "isolation/systemd/scope.h"
 
 namespace skiff::isolation::oci {
+
+// Of the manager that a container's scope belongs to.
+SystemdBus BusOf(const CommandContext& context, const State& state);
 
 Result<State> FindContainer(const CommandContext& context, const std::string& id);
 Result<std::vector<State>> FindContainers(const CommandContext& context);

@@ -10,7 +10,6 @@
 #include "isolation/base/clock.h"
 #include "isolation/base/text.h"
 #include "isolation/cgroup.h"
-#include "isolation/device_filter.h"
 #include "isolation/launch.h"
 #include "isolation/oci/config.h"
 #include "isolation/oci/console.h"
@@ -20,6 +19,7 @@
 #include "isolation/oci/lifecycle.h"
 #include "isolation/oci/limits.h"
 #include "isolation/oci/notify.h"
+#include "isolation/oci/own_group.h"
 #include "isolation/oci/rootless.h"
 #include "isolation/oci/seccomp.h"
 #include "isolation/oci/state.h"
@@ -38,56 +38,6 @@ Result<std::string> AbsoluteDirectory(const std::string& path) {
   return std::string(resolved.get());
 }
 
-// A group of this run's own, removed with it. Null host: none is wanted.
-class OwnCgroup {
- public:
-  OwnCgroup() = default;
-  OwnCgroup(OwnCgroup&&) = delete;
-  ~OwnCgroup() { Remove().Ignore(); }
-
-  Result<> Create(const std::string& path, const Config& config,
-                  const std::function<void(std::string_view)>& warn) {
-    CgroupHost host = TRY(CgroupHost::Discover());
-    if (host.IsFrozen(path))
-      return Error(Code::kConflict,
-                   "linux.cgroupsPath: " + path + ": container's cgroup unexpectedly frozen");
-    Result<std::string> events =
-        sys::ReadFile(AT_FDCWD, host.unified_mount() + "/" + path + "/cgroup.events");
-    is_shared_ = events.ok() && events.value().find("populated 1") != std::string::npos;
-    if (is_shared_) warn("linux.cgroupsPath: " + path + ": container's cgroup is not empty");
-    std::vector<std::string> warnings;
-    CgroupLimits limits = config.resources.limits;
-    limits.has_every_controller = true;
-    cgroup_ = TRY(host.Create(path, limits, &warnings));
-    host_ = std::move(host);
-    for (const std::string& warning : warnings) warn(warning);
-    std::vector<DeviceRule> rules = WithDefaultRules(config.resources.device_rules);
-    if (rules.empty()) return {};
-    return ApplyDeviceRules(rules, cgroup_->unified_fd()).Context("linux.resources.devices");
-  }
-
-  Result<> Remove() {
-    if (!host_) return {};
-    std::string path = cgroup_->path();
-    // Removing kills what is inside, and that is not ours alone.
-    Result<> removed = is_shared_ ? host_->RemoveIfEmpty(path) : host_->Remove(path);
-    host_.reset();
-    cgroup_.reset();
-    return removed;
-  }
-
-  void Keep() { host_.reset(); }
-  const Cgroup* get() const { return cgroup_ ? &*cgroup_ : nullptr; }
-  std::string path() const { return cgroup_ ? cgroup_->path() : ""; }
-  bool is_shared() const { return is_shared_; }
-  const CgroupHost& host() const { return *host_; }
-
- private:
-  std::optional<CgroupHost> host_;
-  std::optional<Cgroup> cgroup_;
-  bool is_shared_ = false;  // there were processes of others
-};
-
 MountSpec OwnGroupBind(const std::string& source, const MountSpec& cgroup) {
   MountSpec bind = cgroup;
   bind.kind = MountSpec::Kind::kBind;
@@ -100,7 +50,7 @@ std::string BaseName(const std::string& path) { return path.substr(path.rfind('/
 
 // A host whose controllers sit in cgroup v1 shows them as every runtime does there: a tmpfs with a
 // directory for each hierarchy, holding the container's own group.
-std::vector<MountSpec> HybridGroups(const OwnCgroup& cgroup, const MountSpec& mount) {
+std::vector<MountSpec> HybridGroups(const OwnGroup& cgroup, const MountSpec& mount) {
   MountSpec parent;
   parent.type = "tmpfs";
   parent.target = mount.target;
@@ -119,7 +69,7 @@ std::vector<MountSpec> HybridGroups(const OwnCgroup& cgroup, const MountSpec& mo
 
 // Without a cgroup namespace a new cgroup2 mount would show the host's whole tree: the container
 // gets its own group instead.
-void SettleCgroupMounts(const OwnCgroup& cgroup, ContainerSpec* spec) {
+void SettleCgroupMounts(const OwnGroup& cgroup, ContainerSpec* spec) {
   std::vector<std::string> directories;
   if (cgroup.get() != nullptr) directories = cgroup.host().Directories(cgroup.get()->path());
   std::vector<MountSpec> settled;
@@ -253,7 +203,7 @@ class Runner {
   Config config_;
   ContainerPlan plan_;
   std::optional<StateDirectory> directory_;
-  OwnCgroup cgroup_;
+  OwnGroup cgroup_;
   UniqueFd rootfs_;
   UniqueFd user_;  // joined by path
   std::vector<UniqueFd> namespaces_;
@@ -265,6 +215,9 @@ class Runner {
   UniqueFd signals_;
   sys::Process process_;
   bool is_rootless_ = false;
+  bool has_own_manager_ = false;
+  std::string cgroup_path_;  // relative to the hierarchies' roots; or, with systemd:
+  ScopeName scope_name_;
   std::string owner_ = OwnerName();
   std::string created_ = FormatRfc3339(WallNanoseconds());
 };
@@ -278,9 +231,15 @@ Result<> Runner::Load() {
   user_ = TRY(OpenJoinedUser(&config_).Context(path));
   plan_ = TRY(PlanContainer(config_, bundle_, options_.id).Context(path));
   plan_.spec.namespaces.enter_user = user_.get();
+  if (context_.cgroups == CgroupSource::kSystemd) {
+    has_own_manager_ = HasOwnManager();
+    scope_name_ = TRY(PlanScope(config_.cgroups_path, options_.id, has_own_manager_).Context(path));
+  } else {
+    cgroup_path_ = TRY(PlanCgroupPath(config_.cgroups_path, options_.id).Context(path));
+  }
   for (const std::string& warning : config_.warnings) context_.warn(warning);
   for (const std::string& warning : config_.resources.warnings) context_.warn(warning);
-  if (!context_.has_cgroup && !config_.resources.limit_paths.empty()) {
+  if (context_.cgroups == CgroupSource::kNone && !config_.resources.limit_paths.empty()) {
     return Error(Code::kInvalid, config_.resources.limit_paths[0] +
                                      ": cannot be enforced with the cgroup manager disabled");
   }
@@ -325,7 +284,12 @@ Result<> Runner::OpenRoot() {
 
 // Who has no group to make others in goes without, unless he asked for something in it.
 Result<> Runner::MakeCgroup() {
-  Result<> made = cgroup_.Create(plan_.cgroup_path, config_, context_.warn);
+  if (context_.cgroups == CgroupSource::kNone) return {};
+  if (context_.cgroups == CgroupSource::kSystemd) {
+    return cgroup_.CreateScope({context_.systemd_program, has_own_manager_}, scope_name_,
+                               options_.id, config_, context_.warn);
+  }
+  Result<> made = cgroup_.Create(cgroup_path_, config_, context_.warn);
   bool is_wanted = !config_.cgroups_path.empty() || !config_.resources.limit_paths.empty();
   if (made.ok() || !is_rootless_ || is_wanted || made.error().code() != Code::kDenied) return made;
   context_.debug("no cgroup: " + made.error().message());
@@ -348,7 +312,8 @@ Result<> Runner::Prepare() {
     spec.seccomp_flags = config_.seccomp->flags;
     spec.seccomp_listens = !config_.seccomp->listener_path.empty();
   }
-  if (context_.has_cgroup) TRY(MakeCgroup());
+  TRY(MakeCgroup());
+  spec.asks_for_group = cgroup_.must_be_joined();
   SettleCgroupMounts(cgroup_, &spec);
   for (int stream = 0; stream < 3; ++stream) spec.standard_fds[stream] = stream;
   PassListeners(options_.preserved_descriptors, &spec);
@@ -381,6 +346,8 @@ State Runner::MakeState(const std::string& status, pid_t pid) const {
           .rootfs = plan_.rootfs,
           .cgroup_path = cgroup_.path(),
           .is_cgroup_shared = cgroup_.is_shared(),
+          .systemd_unit = cgroup_.unit(),
+          .is_systemd_user = cgroup_.is_user(),
           .created = created_,
           .owner = owner_,
           .annotations = config_.annotations};
@@ -402,7 +369,8 @@ Result<> Runner::BeforePivot(pid_t pid) {
 Result<> Runner::Start() {
   if (options_.mode == RunMode::kForeground) signals_ = TRY(HoldSignals());
   LaunchFailure failure;
-  LaunchCallbacks callbacks{.before_pivot = [&](pid_t pid) { return BeforePivot(pid); },
+  LaunchCallbacks callbacks{.join_group = [&](pid_t pid) { return cgroup_.Join(pid); },
+                            .before_pivot = [&](pid_t pid) { return BeforePivot(pid); },
                             .on_listener =
                                 [&](pid_t pid, UniqueFd listener) {
                                   const std::string& metadata = config_.seccomp->listener_metadata;
@@ -417,6 +385,7 @@ Result<> Runner::Start() {
     return std::move(launched).error();
   }
   process_ = std::move(launched.value().process);
+  cgroup_.Settle();
   gate_.Reset();
   TellSteps(launched.value(), context_);
   TRY(directory_->Store(MakeState("running", process_.pid)));

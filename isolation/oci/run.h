@@ -16,11 +16,15 @@
 
 namespace skiff::isolation::oci {
 
+// Who makes a container's group. kNone: no limits and no device rules; a config with limits is
+// refused.
+enum class CgroupSource { kFiles, kSystemd, kNone };
+
 // What every command is told.
 struct CommandContext {
   std::string root;  // directory of all state
-  bool has_cgroup =
-      true;  // without: no limits and no device rules; a config with limits is refused
+  CgroupSource cgroups = CgroupSource::kFiles;
+  std::string systemd_program;  // skiff-oci-systemd (isolation/systemd/scope.h)
   std::function<void(std::string_view)> warn;
   std::function<void(std::string_view)> debug;  // how long each step of the start took
 };

@@ -34,6 +34,8 @@ struct State {
   std::string rootfs;
   std::string cgroup_path;        // "": no group of its own
   bool is_cgroup_shared = false;  // it held processes of others before
+  std::string systemd_unit;       // that the group belongs to; "": it was made without systemd
+  bool is_systemd_user = false;   // the unit is of its owner's manager
   std::string created;
   std::string owner;
   std::map<std::string, std::string> annotations;

@@ -44,6 +44,10 @@ std::string EncodeState(const State& state) {
   nlohmann::ordered_json encoded = PublicState(state);
   encoded["cgroupPath"] = state.cgroup_path;
   if (state.is_cgroup_shared) encoded["cgroupShared"] = true;
+  if (!state.systemd_unit.empty()) {
+    encoded["systemdUnit"] = state.systemd_unit;
+    encoded["systemdUser"] = state.is_systemd_user;
+  }
   encoded["pidStart"] = state.pid_start;
   // The name crun gives it; who checkpoints asks for it. Streams are not looked into here.
   encoded["external_descriptors"] = "[]";
@@ -71,6 +75,10 @@ Result<State> DecodeState(std::string_view text) {
   state.pid_start = static_cast<uint64_t>(TRY(start.Integer(0)));
   std::optional<bool> is_shared = TRY(root.FindBoolean("cgroupShared"));
   state.is_cgroup_shared = is_shared.value_or(false);
+  std::optional<std::string> unit = TRY(root.FindString("systemdUnit"));
+  std::optional<bool> is_user = TRY(root.FindBoolean("systemdUser"));
+  state.systemd_unit = unit.value_or("");
+  state.is_systemd_user = is_user.value_or(false);
   std::optional<JsonCursor> annotations = TRY(root.Find("annotations"));
   if (!annotations) return state;
   auto members = TRY(annotations->Members());

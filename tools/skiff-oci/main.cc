@@ -1,4 +1,5 @@
 // skiff-oci: the command line of an OCI runtime over skiff's isolation.
+#include <fcntl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "isolation/sys/inode.h"
 #include "isolation/sys/mount.h"
 #include "isolation/sys/process.h"
 #include "tools/skiff-oci/commands.h"
@@ -34,9 +36,10 @@ void AddGlobalFlags(CLI::App* app, Session* session) {
       ->check(CLI::IsMember({"text", "json"}));
   app->add_flag("--debug", session->is_debug,
                 "Tell how long each step of a start took, in --log or else on standard error");
-  app->add_flag("--systemd-cgroup", session->is_systemd, "Not supported: refused");
+  app->add_flag("--systemd-cgroup", session->is_systemd, "As --cgroup-manager systemd");
   app->add_option("--cgroup-manager", session->cgroup_manager,
-                  "cgroupfs, or disabled: no cgroup, hence no device rules; limits are refused")
+                  "cgroupfs; systemd: scopes, cgroupsPath is slice:prefix:name; or disabled: no "
+                  "cgroup, hence no device rules; limits are refused")
       ->check(CLI::IsMember({"cgroupfs", "systemd", "disabled"}));
 }
 
@@ -48,23 +51,31 @@ bool MayRunInContainer(int argc, char** argv) {
   });
 }
 
+std::string ProgramPath() {
+  return skiff::sys::ReadLink(AT_FDCWD, "/proc/self/exe").ValueOr(std::string());
+}
+
 // What is executed in a container could be made to be this program (/proc/self/exe) and write to
 // it later. From a read-only mount of its own it cannot be written, by root neither
 // (CVE-2019-5736). A user without the right to mount does not own the program either.
-void ProtectProgram(int argc, char** argv) {
+// Where this program lies; executed from that mount, it knows no more itself.
+std::string ProtectProgram(int argc, char** argv) {
+  const char* protected_path = getenv(kProtected);
+  std::string path = protected_path != nullptr ? protected_path : ProgramPath();
   struct statvfs info {};
-  bool is_protected = getenv(kProtected) != nullptr || geteuid() != 0 ||
+  bool is_protected = protected_path != nullptr || geteuid() != 0 ||
                       !MayRunInContainer(argc, argv) ||
                       (statvfs("/proc/self/exe", &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
   if (is_protected) {
     unsetenv(kProtected);
-    return;
+    return path;
   }
   skiff::Result<skiff::UniqueFd> program = skiff::sys::OpenProgramReadOnly("/proc/self/exe");
-  if (!program.ok()) return;  // a user namespace's root: the file is not his
-  setenv(kProtected, "1", 1);
+  if (!program.ok()) return path;  // a user namespace's root: the file is not his
+  setenv(kProtected, path.c_str(), 1);
   skiff::sys::BecomeProgram(program.value().get(), argv).Ignore();
   unsetenv(kProtected);
+  return path;
 }
 
 }  // namespace
@@ -90,22 +101,21 @@ void Session::Settle(const Result<>& result, int failure_status) {
 }  // namespace skiff::oci_tool
 
 int main(int argc, char** argv) {
-  ProtectProgram(argc, argv);
+  std::string path = ProtectProgram(argc, argv);
   CLI::App app("skiff-oci runs containers from OCI bundles", "skiff-oci");
   Session session;
   session.context.warn = [&](std::string_view text) { session.Report("warning", text); };
   session.context.debug = [&](std::string_view text) {
     if (session.is_debug) session.Report("debug", text);
   };
+  session.context.systemd_program = path.substr(0, path.rfind('/') + 1) + "skiff-oci-systemd";
   AddGlobalFlags(&app, &session);
   app.parse_complete_callback([&] {
     session.log.is_json = session.log_format == "json";
-    session.context.has_cgroup = session.cgroup_manager != "disabled";
-    if (session.is_systemd || session.cgroup_manager == "systemd") {
-      session.Settle(skiff::Error(skiff::Code::kInvalid,
-                                  "the cgroup manager systemd is not supported: use cgroupfs"));
-      throw CLI::RuntimeError(1);
-    }
+    using skiff::isolation::oci::CgroupSource;
+    CgroupSource& source = session.context.cgroups;
+    if (session.cgroup_manager == "disabled") source = CgroupSource::kNone;
+    if (session.is_systemd || session.cgroup_manager == "systemd") source = CgroupSource::kSystemd;
   });
   AddContainerCommands(&app, &session);
   AddLifecycleCommands(&app, &session);

@@ -202,6 +202,25 @@ TEST_F(OciProcessTest, AServiceManagerHearsThatAContainerIsReady) {
   EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
 }
 
+TEST_F(OciProcessTest, WithoutSystemdTheCgroupSourceSystemdIsRefused) {
+  if (sys::Exists(AT_FDCWD, "/run/systemd/system"))
+    GTEST_SKIP() << "missing capability: a host without systemd";
+  for (const char* flag : {"--systemd-cgroup", "--cgroup-manager=systemd"}) {
+    config_["linux"]["cgroupsPath"] = "a.slice:b:" + id_;
+    Finished finished = Script("busybox true", {flag});
+    EXPECT_EQ(finished.code, 1);
+    bool is_hybrid = host_->Directories("").size() > 1;
+    EXPECT_THAT(finished.output,
+                HasSubstr(is_hybrid ? "cgroup manager systemd: this host has cgroup v1"
+                                    : "cgroup manager systemd: this host does not run systemd"));
+    config_["linux"]["cgroupsPath"] = "/a/b";
+    EXPECT_THAT(Script("busybox true", {flag}).output, HasSubstr("slice:prefix:name"));
+  }
+  config_["linux"]["cgroupsPath"] = "a.slice:b:" + id_;
+  EXPECT_THAT(Script("busybox true").output,
+              HasSubstr("linux.cgroupsPath: 'a.slice:b:" + id_ + "': slice:prefix:name is for"));
+}
+
 TEST_F(OciProcessTest, EventsTellWhatIsUsedUntilTheEnd) {
   Begin("sleep 1000");
   json once = json::parse(Command({"events", "--stats", id_}).output);
