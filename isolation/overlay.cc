@@ -1,6 +1,7 @@
 #include "isolation/overlay.h"
 
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +23,7 @@ class Layers {
   // Highest first, as overlayfs wants them; an image lists its base first.
   std::string Names() const;
   Result<> Attach(const std::string& point);
+  size_t size() const { return places_.size(); }
 
  private:
   std::vector<UniqueFd> places_;
@@ -43,6 +45,10 @@ Result<> Layers::Open(const OverlaySpec& spec) {
         TRY(spec.user_namespace < 0 ? OpenPlace(layer) : OpenMapped(layer, spec.user_namespace));
     places_.push_back(std::move(place));
   }
+  if (spec.top.empty()) return {};
+  // A mount, too: where layers must be attached, all are.
+  UniqueFd top = TRY(sys::CloneMount(AT_FDCWD, spec.top, false));
+  places_.push_back(std::move(top));
   return {};
 }
 
@@ -62,14 +68,30 @@ Result<> Layers::Attach(const std::string& point) {
   return {};
 }
 
+// The layer itself: what the mount that it lies on forbids holds for the host, not for it.
+Result<UniqueFd> MountLayer(const OverlaySpec& spec) {
+  const std::string& layer = spec.layers.front();
+  UniqueFd mount = TRY(sys::CloneMount(AT_FDCWD, layer, false));
+  if (spec.user_namespace >= 0) {
+    TRY(sys::ShowIdsThrough(mount.get(), spec.user_namespace, false, layer));
+  }
+  TRY(sys::SetMountAttributes(mount.get(), MOUNT_ATTR_RDONLY,
+                              MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, false));
+  return mount;
+}
+
 void DetachAll(const std::string& point, size_t count) {
   for (size_t i = 0; i < count; ++i) sys::DetachMount(point).Ignore();
 }
 
 // In /proc/self/fd, where the descriptors are names.
 Result<UniqueFd> MountNamed(const std::string& lower, const OverlaySpec& spec) {
-  UniqueFd upper = TRY(OpenPlace(spec.upper));
-  UniqueFd work = TRY(OpenPlace(spec.work));
+  bool is_writable = !spec.upper.empty();
+  UniqueFd upper, work;
+  if (is_writable) {
+    upper = TRY(OpenPlace(spec.upper));
+    work = TRY(OpenPlace(spec.work));
+  }
   UniqueFd old_directory = TRY(OpenPlace("."));
   if (chdir("/proc/self/fd") != 0) return Error::FromErrno(errno, "chdir /proc/self/fd");
   ScopeExit go_back([&] {
@@ -78,11 +100,13 @@ Result<UniqueFd> MountNamed(const std::string& lower, const OverlaySpec& spec) {
   sys::FilesystemContext context = TRY(sys::FilesystemContext::Open("overlay"));
   TRY(context.SetString("source", "skiff"));
   TRY(context.SetString("lowerdir", lower));
-  TRY(context.SetString("upperdir", std::to_string(upper.get())));
-  TRY(context.SetString("workdir", std::to_string(work.get())));
-  TRY(context.SetFlag("volatile"));
+  if (is_writable) {
+    TRY(context.SetString("upperdir", std::to_string(upper.get())));
+    TRY(context.SetString("workdir", std::to_string(work.get())));
+    TRY(context.SetFlag("volatile"));
+  }
   TRY(context.Create());
-  return context.Mount(0);
+  return context.Mount(is_writable ? 0 : MOUNT_ATTR_RDONLY);
 }
 
 // Whether this process found that layers must be attached (Linux before 6.15), and has a mount
@@ -92,7 +116,7 @@ bool must_attach = false;
 Result<UniqueFd> MountAttached(const OverlaySpec& spec, Layers* layers) {
   if (!must_attach) TRY(sys::EnterFollowingMountNamespace());
   must_attach = true;
-  ScopeExit detach([&] { DetachAll(spec.attach_point, spec.layers.size()); });
+  ScopeExit detach([&] { DetachAll(spec.attach_point, layers->size()); });
   TRY(layers->Attach(spec.attach_point));
   return MountNamed(layers->Names(), spec);
 }
@@ -103,6 +127,8 @@ Result<UniqueFd> MountAttached(const OverlaySpec& spec, Layers* layers) {
 // and one parameter per layer ("lowerdir+") needs Linux 6.5. So every directory is named by
 // descriptor number, relative to /proc/self/fd.
 Result<UniqueFd> MountOverlay(const OverlaySpec& spec) {
+  bool is_writable = !spec.upper.empty();
+  if (!is_writable && spec.layers.size() == 1 && spec.top.empty()) return MountLayer(spec);
   if (spec.layers.empty() || spec.layers.size() > kMaxOverlayLayers) {
     return Error(Code::kInvalid, "an image of " + std::to_string(spec.layers.size()) +
                                      " layers: between 1 and " + std::to_string(kMaxOverlayLayers) +
@@ -115,7 +141,7 @@ Result<UniqueFd> MountOverlay(const OverlaySpec& spec) {
   bool is_refused = !mounted.ok() && mounted.error().sys_errno() == EINVAL;
   if (spec.user_namespace < 0 || !is_refused) return mounted;
   // A try that failed leaves the mark of a volatile mount, and overlayfs takes no such directory.
-  TRY(sys::RemoveTree(AT_FDCWD, spec.work + "/work"));
+  if (is_writable) TRY(sys::RemoveTree(AT_FDCWD, spec.work + "/work"));
   return MountAttached(spec, &layers);
 }
 

@@ -1,6 +1,6 @@
-// A container's root file system: an overlay of read-only layers under one writable directory,
-// mounted detached, so that nothing is ever attached in the host's mount namespace and a failed
-// start leaves no mount.
+// A container's root file system: an overlay of read-only layers, under one writable directory
+// unless it is read-only itself, mounted detached, so that nothing is ever attached in the host's
+// mount namespace and a failed start leaves no mount.
 #pragma once
 
 #include <string>
@@ -13,10 +13,12 @@ namespace skiff::isolation {
 
 struct OverlaySpec {
   std::vector<std::string> layers;  // absolute directories, base first; 1..kMaxOverlayLayers
-  std::string upper;                // writable directory, must exist
+  std::string upper;                // writable directory, must exist; "": the mount is read-only
   std::string work;                 // empty directory on the same file system, must exist
   int user_namespace = -1;          // borrowed: the layers' files appear under its ids
   std::string attach_point;         // with user_namespace: an existing directory, see below
+  std::string top;  // a read-only layer above the others whose ids are right as they
+                    // are; "": none
 };
 
 // Changes the working directory for the time of the call: single-threaded callers.
@@ -26,6 +28,10 @@ struct OverlaySpec {
 // through an id-mapped mount, and `upper` must belong to the namespace's ids already. Kernels that
 // take only attached mounts as layers (6.1) have them attached for a moment at `attach_point`, in a
 // mount namespace that the calling process then enters for good.
+//
+// Read-only it has neither upper directory nor work directory. A single layer without `top` is not
+// an overlay then but the layer itself, mounted read-only, with overlayfs's own marks in sight: to
+// look things up in, not for a container.
 Result<UniqueFd> MountOverlay(const OverlaySpec& spec);
 
 }  // namespace skiff::isolation

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -103,6 +104,36 @@ Result<> WriteAllAt(int fd, std::string_view data, uint64_t offset) {
     offset += static_cast<uint64_t>(count);
   }
   return {};
+}
+
+namespace {
+
+// The bytes from `begin` to `end`; `from` may have become shorter.
+Result<> CopyRange(int from, int to, off_t begin, off_t end, std::string_view name) {
+  TRY(Call("lseek", name, [&] { return lseek(to, begin, SEEK_SET); }));
+  while (begin < end) {
+    auto wanted = static_cast<size_t>(end - begin);
+    ssize_t count = TRY(Call("sendfile", name, [&] { return sendfile(to, from, &begin, wanted); }));
+    if (count == 0) return {};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> CopyData(int from, int to, std::string_view name) {
+  struct stat info {};
+  TRY(CallVoid("fstat", name, [&] { return fstat(from, &info); }));
+  for (off_t at = 0; at < info.st_size;) {
+    off_t data = lseek(from, at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) break;  // nothing but a hole up to the end
+    if (data < 0) data = at;
+    off_t hole = lseek(from, data, SEEK_HOLE);
+    off_t end = hole < 0 ? info.st_size : hole;
+    TRY(CopyRange(from, to, data, end, name));
+    at = end;
+  }
+  return CallVoid("ftruncate", name, [&] { return ftruncate(to, info.st_size); });
 }
 
 }  // namespace skiff::sys

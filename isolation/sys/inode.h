@@ -37,5 +37,8 @@ Result<std::string> GetXattr(int dirfd, const std::string& path, const std::stri
 Result<std::vector<std::string>> ListXattrs(int dirfd, const std::string& path);
 
 Result<> WriteAllAt(int fd, std::string_view data, uint64_t offset);
+// All of the file `from` into the empty file `to`; what is a hole there is one here, where the file
+// system can tell.
+Result<> CopyData(int from, int to, std::string_view name);
 
 }  // namespace skiff::sys
