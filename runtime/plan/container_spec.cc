@@ -5,11 +5,26 @@
 namespace skiff::runtime {
 namespace {
 
-constexpr uint64_t kReadOnly = 1;  // MOUNT_ATTR_RDONLY
+constexpr uint64_t kReadOnly = 1;   // MOUNT_ATTR_RDONLY
+constexpr uint64_t kNoDevices = 4;  // MOUNT_ATTR_NODEV
 
 bool HasVariable(const std::vector<std::string>& environment, std::string_view prefix) {
   return std::any_of(environment.begin(), environment.end(),
                      [&](const std::string& entry) { return entry.starts_with(prefix); });
+}
+
+// At the paths that the image names; where those lead, the start finds out. Their files lie under
+// the container's ids already, and no device works in them.
+void AddVolumes(const TaskPlan& task, const ContainerPlan& container,
+                isolation::ContainerSpec* spec) {
+  for (size_t i = 0; i < container.volumes.size(); ++i) {
+    isolation::MountSpec mount;
+    mount.kind = isolation::MountSpec::Kind::kBind;
+    mount.source = task.roots.VolumeDirectory(task.id, container.name, i);
+    mount.target = container.volumes[i];
+    mount.attributes = kNoDevices;
+    spec->mounts.push_back(std::move(mount));
+  }
 }
 
 void AddResolverMounts(const TaskPlan& task, bool is_readonly, isolation::ContainerSpec* spec) {
@@ -53,6 +68,7 @@ isolation::ContainerSpec SpecOf(const TaskPlan& task, const ContainerPlan& conta
     spec.masked_paths.clear();
     spec.readonly_paths.clear();
   }
+  AddVolumes(task, container, &spec);
   AddResolverMounts(task, container.is_readonly_root, &spec);
   return spec;
 }

@@ -14,6 +14,8 @@
 //       supervisor.log                what the supervisor could only say to its standard error
 //       etc/hosts, resolv.conf, hostname    bound into the containers
 //       containers/<name>/upper, work       the writable layer
+//       containers/<name>/points            or, of a read-only root, its missing mount points
+//       containers/<name>/volumes/<n>       what the image has as volumes, in the plan's order
 //       storage.img                   their file system, where no quota limits them
 //       (task_storage.h) logs/<name>/                  runtime/logs/segment.h syscalls/<name> of a
 //       traced container: isolation/seccomp_trace.h
@@ -47,6 +49,12 @@ struct Roots {
   // Of a container whose log outlives its task.
   std::string KeptLogDirectory(const TaskId& id, const std::string& container) const {
     return data + "/logs/" + id.text() + "/" + container;
+  }
+  std::string ContainerDirectory(const TaskId& id, const std::string& container) const {
+    return TaskDirectory(id) + "/containers/" + container;
+  }
+  std::string VolumeDirectory(const TaskId& id, const std::string& container, size_t number) const {
+    return ContainerDirectory(id, container) + "/volumes/" + std::to_string(number);
   }
   std::string TracedCallsDirectory(const TaskId& id) const {
     return TaskDirectory(id) + "/syscalls";

@@ -7,6 +7,7 @@
 
 #include "isolation/base/text.h"
 #include "isolation/cgroup.h"
+#include "runtime/plan/image_volumes.h"
 #include "runtime/plan/limits.h"
 
 namespace skiff::runtime {
@@ -33,12 +34,14 @@ constexpr NamedNumber kRlimits[] = {
 };
 
 constexpr NamedNumber kSignals[] = {
-    {"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"ILL", SIGILL},   {"TRAP", SIGTRAP},
-    {"ABRT", SIGABRT}, {"BUS", SIGBUS},   {"FPE", SIGFPE},   {"KILL", SIGKILL}, {"USR1", SIGUSR1},
-    {"SEGV", SIGSEGV}, {"USR2", SIGUSR2}, {"PIPE", SIGPIPE}, {"ALRM", SIGALRM}, {"TERM", SIGTERM},
-    {"CONT", SIGCONT}, {"STOP", SIGSTOP}, {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU},
-    {"URG", SIGURG},   {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ}, {"PROF", SIGPROF}, {"WINCH", SIGWINCH},
-    {"IO", SIGIO},     {"PWR", SIGPWR},   {"SYS", SIGSYS},
+    {"HUP", SIGHUP},     {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"ILL", SIGILL},
+    {"TRAP", SIGTRAP},   {"ABRT", SIGABRT}, {"BUS", SIGBUS},   {"FPE", SIGFPE},
+    {"KILL", SIGKILL},   {"USR1", SIGUSR1}, {"SEGV", SIGSEGV}, {"USR2", SIGUSR2},
+    {"PIPE", SIGPIPE},   {"ALRM", SIGALRM}, {"TERM", SIGTERM}, {"CONT", SIGCONT},
+    {"STOP", SIGSTOP},   {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU},
+    {"URG", SIGURG},     {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ}, {"PROF", SIGPROF},
+    {"WINCH", SIGWINCH}, {"IO", SIGIO},     {"PWR", SIGPWR},   {"SYS", SIGSYS},
+    {"CHLD", SIGCHLD},   {"IOT", SIGIOT},   {"POLL", SIGPOLL}, {"STKFLT", SIGSTKFLT},
 };
 
 template <typename Table>
@@ -80,12 +83,14 @@ std::vector<std::string> EnvironmentOf(const ContainerDefinition& container,
   return environment;
 }
 
-// As Docker: an entry point of the definition's own makes the image's Cmd meaningless.
+// As Docker: an entry point of the definition's own makes the image's Cmd meaningless, and one that
+// is an empty word takes the image's away.
 std::vector<std::string> ArgumentsOf(const ContainerDefinition& container,
                                      const images::ImageConfig& image) {
   bool has_own_entry_point = !container.entry_point.empty();
   std::vector<std::string> arguments =
       has_own_entry_point ? container.entry_point : image.entrypoint;
+  if (arguments == std::vector<std::string>{""}) arguments.clear();
   bool use_image_command = container.command.empty() && !has_own_entry_point;
   const std::vector<std::string>& rest = use_image_command ? image.cmd : container.command;
   arguments.insert(arguments.end(), rest.begin(), rest.end());
@@ -218,6 +223,8 @@ Result<ContainerPlan> PlanContainer(const ContainerDefinition& container,
   if (plan.working_directory[0] != '/') plan.working_directory.insert(0, "/");
   plan.user = container.user.value_or(image.config.user);
   plan.is_readonly_root = static_cast<bool>(container.readonly_root_filesystem);
+  plan.volumes = TRY(PlanImageVolumes(image.config.volumes, container.name, warnings));
+  plan.exposed_ports = image.config.exposed_ports;
   plan.essential = container.essential;
   plan.depends_on = container.depends_on;
   SetCapabilities(container, request.isolation, &plan);
@@ -282,18 +289,44 @@ const ContainerPlan* TaskPlan::Find(std::string_view name) const {
   return nullptr;
 }
 
+bool TaskPlan::HasWritableFiles() const {
+  return std::any_of(containers.begin(), containers.end(), [](const ContainerPlan& container) {
+    return !container.is_readonly_root || !container.volumes.empty();
+  });
+}
+
 std::optional<int> RlimitByName(std::string_view name) { return FindNumber(kRlimits, name); }
 
-std::optional<int> SignalByName(std::string_view name) {
-  constexpr uint64_t kMaxSignal = 64;
-  if (auto number = ParseUint(name, kMaxSignal))
+namespace {
+
+// The kernel's are 32 to 64, of which C libraries keep the first two to themselves.
+constexpr int kFirstRealTime = 34;
+constexpr int kLastRealTime = 64;
+
+// "RTMIN", "RTMIN+3", "RTMAX", "RTMAX-3".
+std::optional<int> RealTimeSignal(std::string_view name) {
+  bool from_first = name.starts_with("RTMIN");
+  if (!from_first && !name.starts_with("RTMAX")) return std::nullopt;
+  name.remove_prefix(5);
+  if (name.empty()) return from_first ? kFirstRealTime : kLastRealTime;
+  if (name[0] != (from_first ? '+' : '-')) return std::nullopt;
+  auto offset = ParseUint(name.substr(1), kLastRealTime - kFirstRealTime);
+  if (!offset) return std::nullopt;
+  int distance = static_cast<int>(*offset);
+  return from_first ? kFirstRealTime + distance : kLastRealTime - distance;
+}
+
+}  // namespace
+
+std::optional<int> SignalByName(std::string_view text) {
+  if (auto number = ParseUint(text, kLastRealTime))
     return *number == 0 ? std::nullopt : std::optional<int>(*number);
-  if (name.substr(0, 3) == "SIG") name.remove_prefix(3);
-  if (name.substr(0, 6) == "RTMIN+") {
-    auto offset = ParseUint(name.substr(6), kMaxSignal - 34);
-    return offset ? std::optional<int>(34 + static_cast<int>(*offset)) : std::nullopt;
-  }
-  return FindNumber(kSignals, name);
+  std::string upper(text);
+  for (char& c : upper) c = static_cast<char>(toupper(static_cast<unsigned char>(c)));
+  std::string_view name = upper;
+  if (name.starts_with("SIG")) name.remove_prefix(3);
+  std::optional<int> real_time = RealTimeSignal(name);
+  return real_time ? real_time : FindNumber(kSignals, name);
 }
 
 Result<TaskPlan> MakePlan(const TaskDefinition& definition, const PlanRequest& request) {

@@ -49,6 +49,9 @@ struct ContainerPlan {
   std::string working_directory;
   std::string user;  // "" is root; resolved in the image when started
   bool is_readonly_root = false;
+  // What the image wants to be writable whatever the root is: image_volumes.h.
+  std::vector<std::string> volumes;
+  std::vector<std::string> exposed_ports;  // the image's word, for people
   isolation::CapabilityMask capabilities = 0;
   bool allow_ptrace = false;
   ConfinementPlan confinement;
@@ -99,6 +102,8 @@ struct TaskPlan {
 
   explicit TaskPlan(TaskId task_id) : id(std::move(task_id)) {}
   const ContainerPlan* Find(std::string_view name) const;
+  // Whether a container may write into anything that ephemeral storage counts.
+  bool HasWritableFiles() const;
 };
 
 // What of the machine a plan depends on.
@@ -134,8 +139,8 @@ Result<TaskPlan> MakePlan(const TaskDefinition& definition, const PlanRequest& r
 
 // "nofile" and its kin to RLIMIT_*; nullopt for an unknown name.
 std::optional<int> RlimitByName(std::string_view name);
-// "SIGTERM", "TERM" or "15", as an image's StopSignal has it.
-std::optional<int> SignalByName(std::string_view name);
+// "SIGTERM", "term", "15", "SIGRTMIN+3" or "RTMAX-2", as an image's StopSignal has it.
+std::optional<int> SignalByName(std::string_view text);
 
 std::string EncodePlan(const TaskPlan& plan);
 Result<TaskPlan> DecodePlan(std::string_view text);

@@ -58,6 +58,8 @@ json EncodeContainer(const ContainerPlan& c) {
               {"workingDirectory", c.working_directory},
               {"user", c.user},
               {"readonlyRoot", c.is_readonly_root},
+              {"volumes", c.volumes},
+              {"exposedPorts", c.exposed_ports},
               {"capabilities", isolation::CapabilityNames(c.capabilities)},
               {"allowPtrace", c.allow_ptrace},
               {"confinement", EncodeConfinement(c.confinement)},
@@ -223,6 +225,8 @@ Result<ContainerPlan> DecodeContainer(const JsonCursor& cursor) {
   c.working_directory = TRY(GetString(cursor, "workingDirectory"));
   c.user = TRY(GetString(cursor, "user"));
   c.is_readonly_root = TRY(GetBoolean(cursor, "readonlyRoot"));
+  c.volumes = TRY(cursor.FindStrings("volumes"));
+  c.exposed_ports = TRY(cursor.FindStrings("exposedPorts"));
   c.allow_ptrace = TRY(GetBoolean(cursor, "allowPtrace"));
   c.confinement = TRY(DecodeConfinement(cursor));
   JsonCursor limits = TRY(cursor.Get("limits"));

@@ -7,11 +7,11 @@
 #include "isolation/base/clock.h"
 #include "isolation/base/log.h"
 #include "isolation/base/scope_exit.h"
-#include "isolation/overlay.h"
 #include "isolation/sys/confine.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/user_namespace.h"
 #include "runtime/plan/container_spec.h"
+#include "runtime/supervisor/container_root.h"
 #include "runtime/supervisor/limits.h"
 
 namespace skiff::runtime {
@@ -33,25 +33,9 @@ Error OutOfBlock(const char* what, uint32_t id) {
 }  // namespace
 
 Container::Container(const ContainerPlan* plan, const TaskContext* context, Observer observer)
-    : plan_(plan),
-      context_(context),
-      observer_(std::move(observer)),
-      directory_(context->plan->roots.TaskDirectory(context->plan->id) + "/containers/" +
-                 plan->name) {}
+    : plan_(plan), context_(context), observer_(std::move(observer)) {}
 
 Container::~Container() = default;
-
-Result<UniqueFd> Container::PrepareRoot() {
-  TRY(sys::MakeDirectories(directory_ + "/upper", 0755));
-  TRY(sys::MakeDirectories(directory_ + "/work", 0755));
-  // The root directory of an overlay looks as its uppermost directory does: as the image has it.
-  struct stat root = TRY(sys::Stat(AT_FDCWD, plan_->layers.back()));
-  TRY(sys::Chown(AT_FDCWD, directory_ + "/upper", first_id() + root.st_uid,
-                 first_id() + root.st_gid));
-  TRY(sys::Chmod(AT_FDCWD, directory_ + "/upper", root.st_mode & 07777));
-  return isolation::MountOverlay({plan_->layers, directory_ + "/upper", directory_ + "/work",
-                                  context_->user_namespace, context_->plan->roots.AttachPoint()});
-}
 
 Result<> Container::OpenStreams() {
   stream_ends_[0] = TRY(sys::Open(AT_FDCWD, "/dev/null", O_RDONLY));
@@ -114,8 +98,8 @@ Result<> CheckIds(const isolation::ContainerUser& user) {
   return user.gid >= sys::kIdBlockSize ? OutOfBlock("group", user.gid) : Result<>();
 }
 
-Result<isolation::ContainerSpec> Container::MakeSpec(int root_mount) {
-  isolation::ContainerSpec spec = SpecOf(*context_->plan, *plan_, context_->hostname);
+Result<isolation::ContainerSpec> Container::MakeSpec(isolation::ContainerSpec spec,
+                                                     int root_mount) {
   spec.user = TRY(isolation::ResolveUserIn(root_mount, plan_->user));
   if (!HasVariable(spec.environment, "HOME=")) spec.environment.push_back("HOME=" + spec.user.home);
   spec.capabilities = isolation::SetsForUser(plan_->capabilities, spec.user.uid == 0);
@@ -160,7 +144,10 @@ Result<StartedContainer> Container::Start(isolation::LaunchFailure* failure) {
     started.steps.emplace_back(step, now - last);
     last = now;
   };
-  UniqueFd root = TRY(PrepareRoot());
+  isolation::ContainerSpec planned = SpecOf(*context_->plan, *plan_, context_->hostname);
+  ContainerRoot root = TRY(
+      MakeContainerRoot({context_->plan, plan_, context_->user_namespace, first_id()}, &planned));
+  started.warnings = std::move(root.warnings);
   mark("mount root");
   cgroup_ = TRY(context_->cgroups->Create(context_->plan->cgroup + "/" + plan_->name,
                                           CgroupLimitsOf(plan_->limits), &started.warnings));
@@ -170,7 +157,7 @@ Result<StartedContainer> Container::Start(isolation::LaunchFailure* failure) {
   ScopeExit close_ends([&] {
     for (UniqueFd& end : stream_ends_) end.Reset();
   });
-  isolation::ContainerSpec spec = TRY(MakeSpec(root.get()));
+  isolation::ContainerSpec spec = TRY(MakeSpec(std::move(planned), root.mount.get()));
   mark("prepare");
   isolation::Launched launched = TRY(Launch(spec, failure));
   for (size_t step = 0; step < static_cast<size_t>(isolation::LaunchStep::kDone); ++step) {

@@ -73,9 +73,8 @@ class Container {
   void OnPidfd(int result, unsigned flags);
   void OnStopTimeout(int result, unsigned flags);
   void OnLogsDrained(int result, unsigned flags);
-  Result<UniqueFd> PrepareRoot();
   Result<> OpenStreams();
-  Result<isolation::ContainerSpec> MakeSpec(int root_mount);
+  Result<isolation::ContainerSpec> MakeSpec(isolation::ContainerSpec spec, int root_mount);
   uint32_t first_id() const;
   Result<> GiveStreams(const isolation::ContainerUser& user);
   Result<> SetSeccomp(isolation::ContainerSpec* spec);
@@ -87,7 +86,6 @@ class Container {
   const ContainerPlan* plan_;
   const TaskContext* context_;
   Observer observer_;
-  std::string directory_;  // tasks/<id>/containers/<name>
   isolation::SeccompProgram seccomp_;
   UniqueFd landlock_;                               // until the start
   std::unique_ptr<isolation::SeccompTrace> trace_;  // null: not traced

@@ -152,7 +152,8 @@ void Supervisor::SetUpStorage() {
     Warn("", text);
     return;
   }
-  if (keeper.value() == StorageKeeper::kNobody) return;
+  bool is_kept = keeper.value() == StorageKeeper::kQuota || keeper.value() == StorageKeeper::kImage;
+  if (!is_kept) return;
   Event event = MakeEvent(EventType::kStepFinished);
   event.step = kStorageStep;
   event.duration_ns = MonotonicNanoseconds() - begin;

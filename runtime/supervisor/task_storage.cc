@@ -131,6 +131,8 @@ std::string_view StorageKeeperName(StorageKeeper keeper) {
       return "project quota";
     case StorageKeeper::kImage:
       return "image file";
+    case StorageKeeper::kNoNeed:
+      return "read-only root file systems";
     case StorageKeeper::kNobody:
       break;
   }
@@ -138,6 +140,7 @@ std::string_view StorageKeeperName(StorageKeeper keeper) {
 }
 
 Result<StorageKeeper> LimitStorage(const TaskPlan& plan) {
+  if (!plan.HasWritableFiles()) return StorageKeeper::kNoNeed;
   if (plan.storage.limit.count() == 0) return StorageKeeper::kNobody;
   TRY(sys::MakeDirectories(ContainersOf(plan), 0755));
   UniqueFd containers = TRY(sys::OpenDirectory(AT_FDCWD, ContainersOf(plan)));
@@ -172,6 +175,10 @@ Result<> RemoveStorage(const TaskPlan& plan) {
 
 Result<StorageFacts> LookAtStorage(const TaskPlan& plan) {
   StorageFacts facts;
+  if (!plan.HasWritableFiles()) {
+    facts.keeper = StorageKeeper::kNoNeed;
+    return facts;
+  }
   Result<struct stat> image = sys::Stat(AT_FDCWD, ImageOf(plan));
   if (image.ok()) {
     facts.keeper = StorageKeeper::kImage;

@@ -15,7 +15,8 @@ namespace skiff::runtime {
 
 inline constexpr const char* kStorageStep = "limit storage";
 
-enum class StorageKeeper { kNobody, kQuota, kImage };
+// kNoNeed: no container of the task may write any file that counts.
+enum class StorageKeeper { kNobody, kQuota, kImage, kNoNeed };
 std::string_view StorageKeeperName(StorageKeeper keeper);  // "project quota"
 
 // Before the first container's root. kNobody without an error: the limit was not asked for. An

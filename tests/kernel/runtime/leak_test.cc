@@ -9,6 +9,7 @@
 #include "isolation/base/text.h"
 #include "isolation/launch_steps.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/inode.h"
 #include "runtime/supervisor/cleanup.h"
 #include "tests/support/capability.h"
 #include "tests/support/supervised_task.h"
@@ -32,12 +33,24 @@ class LeakTest : public testing::Test {
     TaskPlan first = installation_->Plan({"true"}, NetworkMode::kAwsvpc);
     installation_->Run(first);
     ASSERT_THAT(RemainsOf(first.roots, first.id), IsEmpty());
+    FillVolume(installation_->busybox().layer() + "/data");
+  }
+
+  // One of each kind that is copied: a file of two names, a link, a directory, an attribute.
+  static void FillVolume(const std::string& data) {
+    sys::MakeDirectories(data + "/sub", 0750).value();
+    sys::WriteFile(AT_FDCWD, data + "/file", "x", 0644).value();
+    sys::SetXattr(AT_FDCWD, data + "/file", "user.note", "x").value();
+    sys::Link(AT_FDCWD, data + "/file", AT_FDCWD, data + "/sub/again").value();
+    sys::Symlink("/etc/passwd", AT_FDCWD, data + "/link").value();
   }
 
   // Runs a task with one failpoint armed and checks what is left. False when the failpoint was not
   // reached.
   bool RunWith(const std::string& failpoint, const std::string& extra = "") {
     TaskPlan plan = installation_->Plan({"true", "true"}, NetworkMode::kAwsvpc);
+    plan.containers[0].volumes = {"/data"};
+    plan.containers[1].is_readonly_root = true;
     std::string marker = installation_->TaskDirectory(plan) + "/marker";
     std::vector<std::string> environment = {"SKIFF_FAILPOINT=" + failpoint + ":" + marker};
     if (!extra.empty()) environment = {extra};

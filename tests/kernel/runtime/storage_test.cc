@@ -101,6 +101,25 @@ TEST_F(StorageTest, ALimitThatIsAskedForHoldsInAnImageFile) {
   EXPECT_FALSE(sys::Exists(AT_FDCWD, ImageOf(plan)));
 }
 
+// A volume of the image, and the root that is read-only beside it.
+TEST_F(StorageTest, VolumesCountAsWell) {
+  std::string fill = kFill;
+  for (size_t at = 0; (at = fill.find("/fill", at)) != std::string::npos; at += 10) {
+    fill.replace(at, 5, "/data/fill");
+  }
+  TaskPlan plan = Plan(fill);
+  plan.containers[0].volumes = {"/data", "/tmp"};
+  plan.containers[0].is_readonly_root = true;
+  Task task = installation_->Run(plan);
+  EXPECT_THAT(task.warnings, IsEmpty());
+  EXPECT_TRUE(HasStep(task));
+  int written = Written(plan);
+  EXPECT_GT(written, 4);
+  EXPECT_LE(written, 16);
+  EXPECT_THAT(RemainsOf(plan.roots, plan.id), IsEmpty());
+  EXPECT_THAT(LoopsOf(plan), IsEmpty());
+}
+
 TEST_F(StorageTest, TheDefaultMakesNoImageFile) {
   TaskPlan plan = Plan("dd if=/dev/zero of=/fill bs=1M count=20 2>/dev/null && echo wrote", false);
   UniqueFd data = sys::OpenDirectory(AT_FDCWD, installation_->roots().data).value();
