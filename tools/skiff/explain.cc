@@ -1,5 +1,7 @@
 #include "tools/skiff/explain.h"
 
+#include <signal.h>
+
 #include <algorithm>
 
 #include "isolation/seccomp.h"
@@ -102,6 +104,17 @@ bool HasUserNamespace(const ExplainInput& input) {
   return input.plan->user_namespace.is_wanted && input.user_namespace_missing.empty();
 }
 
+std::string StorageText(const runtime::TaskPlan& plan) {
+  if (!plan.HasWritableFiles()) return "none: no container may write into its files";
+  return FormatSize(plan.storage.limit.count()) + " at most" +
+         (plan.storage.is_asked ? "" : ", where the data root has project quotas");
+}
+
+std::string StorageRule(const runtime::TaskPlan& plan) {
+  if (!plan.HasWritableFiles()) return "readonlyRootFilesystem";
+  return plan.storage.is_asked ? "ephemeralStorage" : kDefault;
+}
+
 ExplainedPart ExplainTask(const ExplainInput& input) {
   const runtime::TaskPlan& plan = *input.plan;
   Part part("task " + plan.family);
@@ -116,6 +129,7 @@ ExplainedPart ExplainTask(const ExplainInput& input) {
   }
   part.Add("user namespace", UserNamespaceText(input), UserNamespaceRule(input));
   part.Add("cgroup", plan.cgroup, "the task's id");
+  part.Add("ephemeral storage", StorageText(plan), StorageRule(plan));
   AddLimits(plan.limits, input, "", &part);
   return part.Finish();
 }
@@ -147,6 +161,9 @@ void AddProcess(const ContainerPlan& plan, const ContainerDefinition& definition
   if (!definition.entry_point.empty()) sources.push_back(path + "entryPoint");
   if (!definition.command.empty()) sources.push_back(path + "command");
   part->AddList("program", spec.arguments, sources.empty() ? "the image" : Join(sources, ", "));
+  std::vector<std::string> origins = {"the image"};
+  if (!definition.environment.empty()) origins.push_back(path + "environment");
+  part->AddList("environment", spec.environment, Join(origins, ", "));
   part->Add("user", plan.user.empty() ? "root" : plan.user,
             definition.user ? path + "user" : "the image");
   part->Add("working directory", spec.working_directory,
@@ -155,6 +172,12 @@ void AddProcess(const ContainerPlan& plan, const ContainerDefinition& definition
             std::to_string(plan.layers.size()) +
                 (plan.is_readonly_root ? " layers, read-only" : " layers and a writable one"),
             plan.is_readonly_root ? path + "readonlyRootFilesystem" : kDefault);
+  if (!plan.volumes.empty()) part->AddList("volumes", plan.volumes, "the image");
+  if (!plan.exposed_ports.empty()) part->AddList("exposed ports", plan.exposed_ports, "the image");
+  part->Add("stop signal",
+            std::to_string(plan.stop_signal) + ", then after " +
+                std::to_string(plan.stop_timeout.count()) + " s SIGKILL",
+            plan.stop_signal == SIGTERM ? kDefault : "the image");
   part->Add("descriptors", "0, 1 and 2", kDefault);
 }
 
@@ -173,8 +196,18 @@ void AddNamespaces(const ContainerSpec& spec, const ExplainInput& input, Part* p
   if (!namespaces.new_pid) shared.emplace_back("pid (the task's)");
   shared.emplace_back(mode == runtime::NetworkMode::kHost ? "network (the host's)"
                                                           : "network (the task's)");
-  part->AddList("namespaces shared", shared,
-                mode == runtime::NetworkMode::kHost ? "networkMode" : kDefault);
+  std::string rule = mode == runtime::NetworkMode::kHost ? "networkMode" : "";
+  if (!namespaces.new_pid) {
+    rule += (rule.empty() ? "" : ", ") +
+            std::string(input.options->share_pids ? "--isolation pidns" : "pidMode");
+  }
+  part->AddList("namespaces shared", shared, rule.empty() ? kDefault : rule);
+}
+
+// A name other than root's may still be 0 in the image: that shows at the start.
+bool IsRoot(const ContainerPlan& plan) {
+  std::string name = plan.user.substr(0, plan.user.find(':'));
+  return name.empty() || name == "root" || name == "0";
 }
 
 std::string CapabilityRule(const ContainerDefinition& definition,
@@ -210,7 +243,8 @@ void AddRights(const ContainerPlan& plan, const ContainerDefinition& definition,
                const runtime::IsolationOptions& options, const std::string& path, Part* part) {
   std::vector<std::string> names = isolation::CapabilityNames(plan.capabilities);
   if (names.empty()) names.emplace_back("none");
-  part->AddList("capabilities", names, CapabilityRule(definition, options, path));
+  part->AddList(IsRoot(plan) ? "capabilities" : "capabilities, once root", names,
+                CapabilityRule(definition, options, path));
   part->Add("inheritable, ambient", "none", kDefault);
   const auto& given = definition.docker_security_options;
   bool is_given = !given.empty();
@@ -302,10 +336,12 @@ std::string FormatExplained(const std::vector<ExplainedPart>& parts) {
     text += (text.empty() ? "" : "\n") + Printable(part.name) + "\n";
     for (const ExplainedItem& item : part.items) {
       std::string what = item.what + std::string(width - item.what.size(), ' ');
+      std::vector<std::string> values;
+      for (const std::string& value : item.values) values.push_back(Printable(value));
       // Long values, mounts say, stand one on a line.
-      bool is_long = Join(item.values, ", ").size() > 60;
+      bool is_long = Join(values, ", ").size() > 60;
       std::string between = is_long ? "\n" + std::string(width + 4, ' ') : ", ";
-      text += "  " + what + "  " + Join(item.values, between) + "  [" + item.rule + "]\n";
+      text += "  " + what + "  " + Join(values, between) + "  [" + item.rule + "]\n";
     }
   }
   return text;

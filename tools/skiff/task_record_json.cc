@@ -46,6 +46,16 @@ Json AttachmentOf(const runtime::Attachment& attachment) {
             {"privateIPv4Address", attachment.address}}}};
 }
 
+// What the image has as volumes: at what path, and where on the host.
+Json VolumesOf(const runtime::TaskPlan& plan, const runtime::ContainerPlan& container) {
+  Json out = Json::array();
+  for (size_t i = 0; i < container.volumes.size(); ++i) {
+    out.push_back({{"containerPath", container.volumes[i]},
+                   {"hostPath", plan.roots.VolumeDirectory(plan.id, container.name, i)}});
+  }
+  return out;
+}
+
 Json ContainerOf(const runtime::TaskContainer& container) {
   Json out = {{"name", container.name},
               {"image", container.image},
@@ -88,7 +98,13 @@ Json TaskOf(const TaskRecord& record) {
     out["attachments"].push_back(AttachmentOf(attachment));
   }
   out["containers"] = Json::array();
-  for (const auto& container : task.containers) out["containers"].push_back(ContainerOf(container));
+  for (const auto& container : task.containers) {
+    Json& shown = out["containers"].emplace_back(ContainerOf(container));
+    const runtime::ContainerPlan* plan = record.plan.Find(container.name);
+    if (plan == nullptr) continue;
+    if (!plan->volumes.empty()) shown["volumes"] = VolumesOf(record.plan, *plan);
+    if (!plan->exposed_ports.empty()) shown["exposedPorts"] = plan->exposed_ports;
+  }
   out["version"] = task.version;
   return out;
 }

@@ -290,6 +290,46 @@ TEST_F(CliTest, UnknownMembersAreWarnedAboutAndIgnored) {
                                    HasSubstr("containerDefinitions[0].cpuu")));
 }
 
+// An image that says all that an image may say: each word has its effect, and is shown.
+TEST_F(CliTest, WhatTheImageSaysHoldsAndIsShown) {
+  test::TarBuilder tar;
+  tar.Directory("bin").Directory("etc").Directory("data", 01777);
+  std::string program = sys::ReadFile(AT_FDCWD, "/bin/busybox").value();
+  tar.Add({.name = "bin/busybox", .content = program, .mode = 0755});
+  tar.Symlink("bin/sh", "busybox");
+  tar.File("data/file", "of the image");
+  tar.File("etc/passwd", "web:x:33:44::/srv:/bin/sh\n");
+  test::TestImage image;
+  image.name = "all:latest";
+  image.layers = {{tar.Finish(), ""}};
+  image.config_members =
+      R"("config":{"Env":["A=image","B=image"],"Entrypoint":["/bin/busybox","sh","-c"],
+      "Cmd":["id -u; id -g; pwd; echo $A $B $HOME $PATH; busybox cat /data/file; echo; )"
+      R"(busybox touch /data/new; trap 'echo stopped; exit 0' 36; echo up; while :; do busybox sleep 1; done"],
+      "User":"web","WorkingDir":"/srv/made","StopSignal":"sigrtmin+2","Volumes":{"/data":{}},
+      "ExposedPorts":{"80/tcp":{}},"Labels":{"team":"blue"},"Shell":["/bin/moon"],
+      "Healthcheck":{"Test":["CMD","/bin/moon"],"Interval":1},"ArgsEscaped":true})";
+  test::WriteLayout(scratch_.path() + "/all", image);
+  ASSERT_EQ(Run({"image", "import", scratch_.path() + "/all", "--name", "all"}).status, 0);
+  EXPECT_THAT(Run({"explain", "--network", "none", "all"}).output,
+              AllOf(HasSubstr("/data  [the image]"), HasSubstr("80/tcp  [the image]"),
+                    HasSubstr("36, then after 30 s SIGKILL  [the image]"),
+                    HasSubstr("web  [the image]"), HasSubstr("/srv/made  [the image]")));
+  std::string task = Detached({"--network", "none", "--read-only", "-e", "B=own", "all"});
+  Skiff follower = Start({"logs", "-f", task});
+  EXPECT_TRUE(follower.WaitForOutput("up\n"));
+  EXPECT_THAT(Run({"inspect", task}).output,
+              AllOf(HasSubstr(R"("containerPath": "/data")"), HasSubstr("containers/all/volumes/0"),
+                    HasSubstr("\"80/tcp\"")));
+  EXPECT_EQ(Run({"stop", task}).status, 0);
+  EXPECT_EQ(follower.Wait().output,
+            "33\n44\n/srv/made\nimage own /srv "
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nof the image\nup\n"
+            "stopped\n");
+  EXPECT_EQ(Run({"rm", task}).status, 0);
+  EXPECT_THAT(Run({"image", "inspect", "all"}).output, HasSubstr(R"("team": "blue")"));
+}
+
 TEST_F(CliTest, ADetachedTaskIsSeenReadStoppedAndRemoved) {
   std::string task =
       Detached({"busybox", "--", "sh", "-c",

@@ -104,6 +104,10 @@ class ExplainTest : public testing::Test {
     for (const auto& container : definition.containers) {
       runtime::PlannedImage image{"sha256:0", {}, {"/layer"}};
       image.config.entrypoint = {"/entry"};
+      image.config.env = {"A=\x1b[31m"};
+      image.config.volumes = {"/data"};
+      image.config.exposed_ports = {"80/tcp"};
+      image.config.stop_signal = "SIGQUIT";
       request.images[container.image] = image;
     }
     plan_ = MakePlan(definition, request).value();
@@ -128,7 +132,7 @@ class ExplainTest : public testing::Test {
 TEST_F(ExplainTest, EveryValueComesWithTheRuleItIsFrom) {
   Explained(R"({"family": "f", "networkMode": "none", "cpu": "512", "memory": "1024",
       "containerDefinitions": [{"name": "c", "image": "i", "memory": 64, "cpu": 128,
-        "command": ["x"], "user": "web", "readonlyRootFilesystem": true,
+        "command": ["x"], "user": "web", "environment": [{"name": "B", "value": "2"}], "readonlyRootFilesystem": true,
         "ulimits": [{"name": "core", "softLimit": 0, "hardLimit": -1}],
         "linuxParameters": {"capabilities": {"drop": ["ALL"]}}}]})");
   EXPECT_EQ(Item(0, "memory"), "1.0 GiB at most (cgroup v2) [memory]");
@@ -137,17 +141,42 @@ TEST_F(ExplainTest, EveryValueComesWithTheRuleItIsFrom) {
   EXPECT_THAT(Item(0, "network"), HasSubstr("nothing but loopback [networkMode]"));
   EXPECT_EQ(Item(1, "program"), "/entry, x [containerDefinitions[0].command]");
   EXPECT_EQ(Item(1, "user"), "web [containerDefinitions[0].user]");
-  EXPECT_EQ(Item(1, "capabilities"),
-            "none [default, containerDefinitions[0].linuxParameters.capabilities]");
+  EXPECT_EQ(Item(1, "capabilities, once root"),
+            "none [default, containerDefinitions[0].linuxParameters.capabilities]")
+      << "another user than root holds none";
+  EXPECT_EQ(Item(0, "ephemeral storage"),
+            "20 GiB at most, where the data root has project quotas [default]");
+  EXPECT_THAT(Item(1, "environment"),
+              HasSubstr("B=2, PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "
+                        "[the image, containerDefinitions[0].environment]"));
+  EXPECT_THAT(FormatExplained(parts_), HasSubstr("A=?[31m")) << "nothing steers the terminal";
   EXPECT_EQ(Item(1, "memory"), "64 MiB at most (cgroup v2) [containerDefinitions[0].memory]");
   EXPECT_EQ(Item(1, "ulimit core"), "0:unlimited [containerDefinitions[0].ulimits]");
   EXPECT_THAT(Item(1, "root file system"), HasSubstr("read-only"));
+  EXPECT_EQ(Item(1, "volumes"), "/data [the image]");
+  EXPECT_THAT(Item(1, "mounts"), HasSubstr("/data: bind of "));
+  EXPECT_EQ(Item(1, "exposed ports"), "80/tcp [the image]");
+  EXPECT_EQ(Item(1, "stop signal"), "3, then after 30 s SIGKILL [the image]");
   EXPECT_EQ(Item(1, "no_new_privs"), "on [default]");
   EXPECT_THAT(Item(1, "seccomp"), HasSubstr("system calls allowed"));
   EXPECT_THAT(Item(1, "masked paths"), HasSubstr("/proc/kcore"));
   EXPECT_EQ(Item(1, "namespaces of its own"), "pid, mount, uts, ipc, cgroup [default]");
   EXPECT_THAT(Item(0, "user namespace"), HasSubstr("its own: ids 0 to 65535"));
   EXPECT_THAT(Item(1, "namespaces shared"), HasSubstr("user (the task's)"));
+}
+
+TEST_F(ExplainTest, SharedProcessesAndAReadonlyTaskSayWhatTheyComeFrom) {
+  Explained(R"({"family": "f", "pidMode": "task", "networkMode": "none", "containerDefinitions": [
+      {"name": "c", "image": "i", "memory": 64}]})");
+  EXPECT_EQ(
+      Item(1, "namespaces shared"),
+      "user (the task's), time (the host's), pid (the task's), network (the task's) [pidMode]");
+  EXPECT_THAT(Item(1, "capabilities"), HasSubstr("CHOWN"));
+  Explained(R"({"family": "f", "networkMode": "none", "ephemeralStorage": {"sizeInGiB": 21},
+      "containerDefinitions": [{"name": "c", "image": "i", "memory": 64}]})",
+            Parsed("pidns=shared"));
+  EXPECT_THAT(Item(1, "namespaces shared"), HasSubstr("[--isolation pidns]"));
+  EXPECT_EQ(Item(0, "ephemeral storage"), "21 GiB at most [ephemeralStorage]");
 }
 
 TEST_F(ExplainTest, TaskWithoutUserNamespaceSaysWhy) {
