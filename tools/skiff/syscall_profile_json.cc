@@ -20,9 +20,10 @@ json Argument(unsigned index, const char* comparison, uint64_t value, uint64_t v
   return {{"index", index}, {"value", value}, {"valueTwo", value_two}, {"op", comparison}};
 }
 
-json Allow(const std::vector<std::string>& names, json arguments = json::array()) {
+// The arguments are no `json`: of one element in braces g++ makes an array, and clang that element.
+json Allow(const std::vector<std::string>& names, const std::vector<json>& arguments = {}) {
   json rule = {{"names", names}, {"action", "SCMP_ACT_ALLOW"}};
-  if (!arguments.empty()) rule["args"] = std::move(arguments);
+  if (!arguments.empty()) rule["args"] = arguments;
   return rule;
 }
 
