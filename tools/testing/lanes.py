@@ -1,5 +1,7 @@
 """The lanes of tools/test: each runs one kind of tests and returns its Tally."""
 
+import concurrent.futures
+import contextlib
 import io
 import json
 import os
@@ -16,6 +18,7 @@ from results import Tally
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = os.cpu_count() or 1
+SANITIZED = "fuzz"  # the preset
 OUTPUT_LIMIT = 1 << 20  # of one test, in ctest's report
 VM_TIMEOUT = 1500
 VM_MEMORY = 4096
@@ -33,11 +36,12 @@ def run(command, **options):
     return subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, **options).returncode
 
 
-def build(preset, targets=()):
+def build(preset, targets=(), niceness=0):
     """Configures and builds; with `targets`, those only."""
     if run(["cmake", "--preset", preset], stdout=subprocess.DEVNULL) != 0:
         raise LaneFailure(f"cmake --preset {preset}")
-    command = ["cmake", "--build", "--preset", preset, "--parallel", str(JOBS)]
+    command = ["nice", "-n", str(niceness)]
+    command += ["cmake", "--build", "--preset", preset, "--parallel", str(JOBS)]
     if targets:
         command += ["--target", *targets]
     done = subprocess.run(
@@ -93,6 +97,15 @@ def leaving_nothing(label, pattern):
     return tally
 
 
+@contextlib.contextmanager
+def meanwhile(function, *arguments, **options):
+    """Runs `function` beside what the block does, and waits for both. What it has to say is left to
+    who calls it in its own lane."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(function, *arguments, **options)
+        yield
+
+
 def kernel_in_vm(pattern):
     """The kernel tests on Debian's own kernel with cgroup v2, in a machine that is thrown away."""
     return in_vm("kernel", pattern, "--memory", str(VM_MEMORY))
@@ -114,7 +127,9 @@ def in_vm(label, pattern, *flags):
     # Emulated, a task takes long: the leak test's sweeps look at every fifth call there.
     command += ["--env", "SKIFF_TEST_STRIDE=5"]
     command += ["--", "bash", "-c", inside, "bash", *ctest]
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    # The machine keeps one processor busy: the others compile what the next lanes run.
+    with meanwhile(build_sanitized, pattern, niceness=19):
+        done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     if done.returncode != 0:
         raise LaneFailure(f"tools/vm/run ended with status {done.returncode}")
     with tempfile.TemporaryDirectory(prefix="skiff-test-") as folder:
@@ -137,24 +152,26 @@ def script(*command):
     return results.from_output(command[0], "".join(lines), started.wait() != 0)
 
 
+def build_sanitized(pattern, **options):
+    """Builds what the two lanes below run, libraries once for both."""
+    if run(["cmake", "--preset", SANITIZED], stdout=subprocess.DEVNULL) != 0:
+        raise LaneFailure(f"cmake --preset {SANITIZED}")
+    tests = tests_of(SANITIZED, "unit|fuzz", pattern)
+    programs = {name.removesuffix("_search") for name in tests}
+    if programs:
+        build(SANITIZED, sorted(programs), **options)
+
+
 def sanitized(pattern):
-    """The unit tests with the address and undefined behaviour sanitizers."""
-    if run(["cmake", "--preset", "asan"], stdout=subprocess.DEVNULL) != 0:
-        raise LaneFailure("cmake --preset asan")
-    tests = tests_of("asan", "unit", pattern)
-    programs = [re.sub(r".*/", "", command[0]) for command in tests.values() if command]
-    build("asan", programs or list(tests))
-    return natively("asan", "unit", pattern, "asan")
+    """The unit tests with the address and undefined behaviour sanitizers, of clang."""
+    build_sanitized(pattern)
+    return natively(SANITIZED, "unit", pattern, "sanitized")
 
 
 def fuzzed(pattern):
     """libFuzzer on each target, for seconds; their corpora are replayed with the unit tests."""
-    if run(["cmake", "--preset", "fuzz"], stdout=subprocess.DEVNULL) != 0:
-        raise LaneFailure("cmake --preset fuzz")
-    tests = tests_of("fuzz", "fuzz", pattern)
-    if tests:
-        build("fuzz", list(tests))
-    return natively("fuzz", "fuzz", pattern, "fuzz")
+    build_sanitized(pattern)
+    return natively(SANITIZED, "fuzz", pattern, "fuzz")
 
 
 def timed(name, function, *arguments):
