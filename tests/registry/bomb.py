@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
-"""Writes an image that means harm, as an OCI layout: bomb.py NAME DIRECTORY. A process of its own,
-so that what it takes to make one is not counted as what it takes to refuse it."""
+"""Writes an image that means harm, as an OCI layout: bomb.py NAME DIRECTORY [CANARY], the last
+being the directory that a breakout aims at. A process of its own, so that what it takes to make one
+is not counted as what it takes to refuse it."""
 
 import ctypes
 import hashlib
@@ -78,6 +79,14 @@ def many(count, make):
     yield END
 
 
+def negative_size():
+    block = bytearray(header())
+    block[124:136] = b"\xff" * 12
+    block[148:156] = b" " * 8
+    block[148:155] = b"%06o\0" % sum(block)
+    return bytes(block)
+
+
 SPARSE = pax(GNU__sparse__size=b"%d" % (400 << 30), GNU__sparse__map=b"0,0")
 SEGMENTS = pax(GNU__sparse__size=b"999999999", GNU__sparse__map=b",".join([b"1,1"] * 140_000))
 TARS = {
@@ -102,10 +111,88 @@ TARS = {
     "symlinks": lambda: many(
         60, lambda i: header(b"l%d" % i, kind=b"2", link=b"l%d/.." % (i + 1)) + header(b"l0/x")
     ),
+    "negative size": lambda: one(negative_size()),
+    "negative PAX size": lambda: one(pax_entry(pax(size=b"-1"))),
     "globals": lambda: many(
         300, lambda i: header(size=20, kind=b"g") + padded(b"20 comment%03d=xxxxx\n" % i)
     ),
 }
+
+
+def symlink(name, target):
+    return header(name, kind=b"2", link=target)
+
+
+def hard_link(name, target):
+    return header(name, kind=b"1", link=target)
+
+
+def directory(name, mode=b"0000777\0"):
+    block = bytearray(header(name, kind=b"5"))
+    block[100:108] = mode
+    block[148:156] = b" " * 8
+    block[148:155] = b"%06o\0" % sum(block)
+    return bytes(block)
+
+
+def file(name):
+    return header(name, size=4) + padded(b"evil")
+
+
+def global_pax(**records):
+    body = pax(**records)
+    return header(size=len(body), kind=b"g") + padded(body)
+
+
+def overlay_attribute(key, value):
+    """A directory with an attribute that steers overlayfs."""
+    return pax_entry(pax(**{f"SCHILY__xattr__{key}": value}), name=b"d/", kind=b"5")
+
+
+def breakouts(canary):
+    """Layers, base first, that try to read or change the canary: its files are file, sub/file, and
+    link."""
+    up = b"../" * 40 + canary[1:]
+    return {
+        "name that climbs": [file(b"../canary/x")],
+        "absolute name": [file(canary + b"/x")],
+        "absolute symlink": [symlink(b"l", canary) + file(b"l/x")],
+        "relative symlink": [symlink(b"l", up) + file(b"l/file")],
+        "symlink below": [symlink(b"l", canary), file(b"l/x") + file(b"l/file")],
+        "symlink to a file below": [symlink(b"l", canary + b"/file"), file(b"l")],
+        "symlink over a directory below": [
+            file(b"d/x"), symlink(b"d", canary), file(b"d/x") + file(b"d/file")
+        ],
+        "symlink over a directory in between": [
+            directory(b"d") + file(b"d/x") + symlink(b"d", up) + file(b"d/y")
+        ],
+        "whiteout through a symlink below": [symlink(b"l", canary), file(b"l/.wh.file")],
+        "opaque through a symlink below": [symlink(b"l", up), file(b"l/.wh..wh..opq")],
+        "whiteout of the parent": [file(b".wh...")],
+        "whiteout that climbs": [file(b"../.wh.canary")],
+        "mode through a symlink below": [
+            symlink(b"l", canary), directory(b"l/") + directory(b"l/sub")
+        ],
+        "hard link that climbs": [hard_link(b"h", up + b"/file")],
+        "absolute hard link": [hard_link(b"h", canary + b"/file")],
+        "hard link through a symlink below": [symlink(b"l", canary), hard_link(b"h", b"l/file")],
+        "hard link to a symlink below, written": [
+            symlink(b"l", canary + b"/file"), hard_link(b"h", b"l") + file(b"h")
+        ],
+        "hard link into a symlinked place": [
+            symlink(b"l", canary), file(b"mine") + hard_link(b"l/h", b"mine")
+        ],
+        "device through a symlink below": [
+            symlink(b"l", up), header(b"l/null", kind=b"3") + header(b"l/pipe", kind=b"6")
+        ],
+        "symlink to procfs": [symlink(b"l", b"/proc/self/root"), file(b"l" + canary + b"/file")],
+        "global path": [global_pax(path=up + b"/x") + file(b"harmless")],
+        "global link": [global_pax(linkpath=up + b"/file") + hard_link(b"h", b"harmless")],
+        "overlay redirect": [
+            overlay_attribute("trusted.overlay.redirect", canary), file(b"d/x")
+        ],
+        "overlay opaque": [file(b"d/x"), overlay_attribute("trusted.overlay.opaque", b"y")],
+    }
 
 
 def gzipped(pieces):
@@ -181,13 +268,43 @@ def document_bomb(name, layout):
     elif name == "layers":
         layer = layout.put([END], "layer.v1.tar")
         text = manifest_text(layout, config_text(600), [layer] * 600)
+    elif name == "manifest and index in one":
+        text = manifest_text(layout, config, [], manifests=[])
+    elif name == "index for a manifest":
+        text = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
+    elif name == "manifest for an index":
+        return layout.put([manifest_text(layout, config, [])], "index.v1+json")
+    elif name == "configuration for a layer":
+        layer = layout.put([END], "config.v1+json")
+        text = manifest_text(layout, config_text(1), [layer])
+    elif name == "manifest for a configuration":
+        text = manifest_text(layout, manifest_text(layout, config, []), [])
+    elif name == "negative layer size":
+        layer = layout.put([END], "layer.v1.tar")
+        text = manifest_text(layout, config_text(1), [{**layer, "size": -1}])
+    elif name == "layer longer than it says":
+        layer = layout.put([END], "layer.v1.tar")
+        text = manifest_text(layout, config_text(1), [{**layer, "size": 512}])
+    elif name == "digest that is a path":
+        layer = {**layout.put([END], "layer.v1.tar"), "digest": "sha256:../../../oci-layout"}
+        text = manifest_text(layout, config_text(1), [layer])
     else:
         sys.exit(f"no such bomb: {name}")
     return layout.put([text], "manifest.v1+json")
 
 
-def main(name, path):
+def breakout(layout, tars):
+    layers = [layout.put([tar + END], "layer.v1.tar") for tar in tars]
+    ids = [layer["digest"] for layer in layers]
+    config = config_text(0, rootfs={"type": "layers", "diff_ids": ids})
+    return layout.put([manifest_text(layout, config, layers)], "manifest.v1+json")
+
+
+def main(name, path, canary="/nowhere"):
     layout = Layout(path)
+    tars = breakouts(os.fsencode(canary)).get(name)
+    if tars:
+        return layout.finish(breakout(layout, tars))
     if name in TARS:
         pack = zstd_bomb if name.startswith("zstd") else gzipped
         layer = layout.put(pack(TARS[name]()), "layer.v1.tar+gzip")
