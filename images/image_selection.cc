@@ -129,17 +129,21 @@ Result<SelectedImage> SelectDocker(const ImageFiles& files,
 Result<Descriptor> ChoosePlatform(const std::vector<Descriptor>& descriptors,
                                   const Platform& platform) {
   const Descriptor* unsaid = nullptr;
+  const Descriptor* best = nullptr;
   std::vector<std::string> offered;
   for (const Descriptor& descriptor : descriptors) {
     if (!IsManifestType(descriptor.media_type) && !IsIndexType(descriptor.media_type)) continue;
     if (!descriptor.platform) {
       if (unsaid == nullptr) unsaid = &descriptor;
     } else if (platform.Accepts(*descriptor.platform)) {
-      return descriptor;
+      bool is_better =
+          best == nullptr || platform.Rank(*descriptor.platform) > platform.Rank(*best->platform);
+      if (is_better) best = &descriptor;
     } else if (descriptor.platform->os != "unknown") {
       offered.push_back(descriptor.platform->ToString());
     }
   }
+  if (best != nullptr) return *best;
   if (unsaid != nullptr) return *unsaid;
   return Error(Code::kNotFound, "no image for " + platform.ToString() +
                                     (offered.empty() ? "" : ", only for " + Join(offered, ", ")));

@@ -32,8 +32,8 @@ Result<SelectedImage> SelectImage(const ImageFiles& files,
                                   const std::optional<ImageReference>& name,
                                   const Platform& platform);
 
-// Of several descriptors the first for this platform; those that name no platform come after those
-// that do. Attestations say they are for "unknown".
+// Of several descriptors the first of the latest variant that runs on this platform; those that
+// name no platform come after those that do. Attestations say they are for "unknown".
 Result<Descriptor> ChoosePlatform(const std::vector<Descriptor>& descriptors,
                                   const Platform& platform);
 

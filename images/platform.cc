@@ -2,6 +2,7 @@
 
 #include <sys/utsname.h>
 
+#include <optional>
 #include <vector>
 
 #include "isolation/base/text.h"
@@ -9,7 +10,7 @@
 namespace skiff::images {
 namespace {
 
-// arm64 means v8, and amd64 means v1, when nothing more is said.
+// arm64 means v8, arm v7 and amd64 v1, when nothing more is said.
 std::string_view BaseVariant(std::string_view architecture) {
   if (architecture == "arm64") return "v8";
   if (architecture == "amd64") return "v1";
@@ -19,6 +20,14 @@ std::string_view BaseVariant(std::string_view architecture) {
 
 std::string_view VariantOf(const Platform& platform) {
   return platform.variant.empty() ? BaseVariant(platform.architecture) : platform.variant;
+}
+
+// "v7" is 7; other variants have no order.
+std::optional<uint64_t> VariantNumber(const Platform& platform) {
+  std::string_view variant = VariantOf(platform);
+  if (!variant.starts_with('v')) return std::nullopt;
+  constexpr uint64_t kMost = 99;
+  return ParseUint(variant.substr(1), kMost);
 }
 
 }  // namespace
@@ -45,7 +54,17 @@ std::string Platform::ToString() const {
 bool Platform::Accepts(const Platform& offered) const {
   if (!offered.os.empty() && offered.os != os) return false;
   if (offered.architecture.empty()) return true;
-  return offered.architecture == architecture && VariantOf(offered) == VariantOf(*this);
+  if (offered.architecture != architecture) return false;
+  std::optional<uint64_t> wanted = VariantNumber(*this);
+  std::optional<uint64_t> known = VariantNumber(offered);
+  // What was built for an earlier one runs on a later one.
+  if (wanted && known) return *known <= *wanted;
+  return VariantOf(offered) == VariantOf(*this);
+}
+
+int Platform::Rank(const Platform& offered) const {
+  if (offered.architecture.empty()) return 0;
+  return static_cast<int>(VariantNumber(offered).value_or(0)) + 1;
 }
 
 Platform HostPlatform() {

@@ -18,6 +18,8 @@ struct Platform {
   // Whether something built for `offered` runs here. What `offered` leaves empty is not known to be
   // wrong.
   bool Accepts(const Platform& offered) const;
+  // Among what is accepted, the higher the better: a later variant than another's.
+  int Rank(const Platform& offered) const;
 };
 
 // Of the machine this runs on.

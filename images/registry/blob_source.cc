@@ -18,7 +18,7 @@ Error WrongLength(uint64_t offered, uint64_t expected) {
 }  // namespace
 
 Result<> BlobSource::Open() {
-  exchange_ = TRY(open_(done_));
+  exchange_ = TRY(openers_[at_](done_));
   bool is_whole = exchange_->status() == 200;
   skip_ = is_whole ? done_ : 0;
   if (!is_whole) {
@@ -76,6 +76,23 @@ Result<> BlobSource::CheckEnd() {
   return {};
 }
 
+// Of the same opener, or of the one behind it.
+bool BlobSource::IsWorthAnotherTry(const Error& error) {
+  bool is_passing = error.code() == Code::kUnavailable || error.code() == Code::kTimeout;
+  bool is_slow = window_time_ >= Nanoseconds(settings_.speed_window).count();
+  ++failures_;
+  if (is_passing && !is_slow && failures_ < settings_.attempts && ++resumes_ <= kMaxResumes) {
+    std::this_thread::sleep_for(settings_.retry_delay);
+    return true;
+  }
+  if (at_ + 1 == openers_.size()) return false;
+  ++at_;
+  resumes_ = failures_ = 0;
+  window_bytes_ = 0;
+  window_time_ = 0;
+  return true;
+}
+
 Result<std::string_view> BlobSource::Next() {
   for (;;) {
     if (done_ == size_) {
@@ -95,13 +112,7 @@ Result<std::string_view> BlobSource::Next() {
                       ? Error(Code::kUnavailable, "the blob ended after " + std::to_string(done_) +
                                                       " of " + std::to_string(size_) + " bytes")
                       : std::move(piece).error();
-    bool is_passing = error.code() == Code::kUnavailable || error.code() == Code::kTimeout;
-    bool is_slow = window_time_ >= Nanoseconds(settings_.speed_window).count();
-    ++failures_;
-    if (!is_passing || is_slow || failures_ >= settings_.attempts || ++resumes_ > kMaxResumes) {
-      return error;
-    }
-    std::this_thread::sleep_for(settings_.retry_delay);
+    if (!IsWorthAnotherTry(error)) return error;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "images/byte_source.h"
 #include "images/registry/settings.h"
@@ -18,8 +19,10 @@ class BlobSource : public ByteSource {
   // The blob from an offset on, as Repository::GetBlob.
   using Opener = std::function<Result<std::unique_ptr<networking::http::Exchange>>(uint64_t)>;
 
-  BlobSource(Opener open, uint64_t size, const Settings& settings)
-      : open_(std::move(open)), size_(size), settings_(settings) {}
+  // The first opener is asked first; one that has failed for good is followed by the next, from
+  // where it stopped.
+  BlobSource(std::vector<Opener> openers, uint64_t size, const Settings& settings)
+      : openers_(std::move(openers)), size_(size), settings_(settings) {}
 
   Result<std::string_view> Next() override;
 
@@ -28,8 +31,10 @@ class BlobSource : public ByteSource {
   Result<std::string_view> Read();
   Result<> CheckSpeed(uint64_t bytes, int64_t nanoseconds);
   Result<> CheckEnd();
+  bool IsWorthAnotherTry(const Error& error);
 
-  Opener open_;
+  const std::vector<Opener> openers_;
+  size_t at_ = 0;  // of openers_
   const uint64_t size_;
   const Settings settings_;
   std::unique_ptr<networking::http::Exchange> exchange_;

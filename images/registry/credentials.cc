@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
 #include "images/registry/limits.h"
-#include "isolation/base/clock.h"
 #include "isolation/base/text.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/process.h"
@@ -20,18 +20,23 @@ std::string Variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-std::string DefaultFile() {
+std::vector<std::string> DefaultFiles() {
   std::string file = Variable("REGISTRY_AUTH_FILE");
-  if (!file.empty()) return file;
-  std::string directory = Variable("DOCKER_CONFIG");
-  if (directory.empty()) {
-    std::string home = Variable("HOME");
-    // A service has none.
-    if (home.empty() && geteuid() == 0) home = "/root";
-    if (home.empty()) return "";
-    directory = home + "/.docker";
-  }
-  return directory + "/config.json";
+  if (!file.empty()) return {file};
+  std::vector<std::string> files;
+  std::string home = Variable("HOME");
+  // A service has none.
+  if (home.empty() && geteuid() == 0) home = "/root";
+  std::string docker = Variable("DOCKER_CONFIG");
+  if (docker.empty() && !home.empty()) docker = home + "/.docker";
+  if (!docker.empty()) files.push_back(docker + "/config.json");
+  std::string runtime = Variable("XDG_RUNTIME_DIR");
+  files.push_back(runtime.empty() ? "/run/containers/" + std::to_string(geteuid()) + "/auth.json"
+                                  : runtime + "/containers/auth.json");
+  std::string configuration = Variable("XDG_CONFIG_HOME");
+  if (configuration.empty() && !home.empty()) configuration = home + "/.config";
+  if (!configuration.empty()) files.push_back(configuration + "/containers/auth.json");
+  return files;
 }
 
 // Docker's own name for its registry.
@@ -53,22 +58,17 @@ Result<std::string> FindHelper(const std::string& name) {
   return Error(Code::kNotFound, "credential helper " + program + ": no such program in PATH");
 }
 
-Result<std::string> ReadOutput(int fd, const std::string& name) {
-  std::string output;
-  int64_t end = MonotonicNanoseconds() + Nanoseconds(kHelperTimeout).count();
-  for (;;) {
-    auto left = std::chrono::milliseconds((end - MonotonicNanoseconds()) / 1'000'000);
-    bool is_ready = false;
-    if (left.count() > 0) is_ready = TRY(sys::PollReadable(fd, left));
-    if (!is_ready) return Error(Code::kTimeout, name + ": it says nothing");
-    char buffer[4096];
-    size_t count = TRY(sys::Read(fd, buffer, sizeof(buffer)));
-    if (count == 0) return output;
-    output.append(buffer, count);
-    if (output.size() > kMaxHelperOutput.count()) {
-      return Error(Code::kExhausted, name + ": it says too much");
-    }
-  }
+using Clock = std::chrono::steady_clock;
+
+Error SaysNothing(const std::string& name, std::chrono::seconds time) {
+  return Error(Code::kTimeout, name + ": no answer within " + std::to_string(time.count()) + " s");
+}
+
+// False: not in time.
+Result<bool> AwaitReadable(int fd, Clock::time_point end) {
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+  if (left.count() <= 0) return false;
+  return sys::PollReadable(fd, left);
 }
 
 struct HelperRun {
@@ -76,104 +76,175 @@ struct HelperRun {
   std::string output;
 };
 
-Result<HelperRun> RunHelper(const std::string& helper, const char* verb, const std::string& input) {
+// One answer of one helper. Its process does not outlive this.
+class AskedProgram {
+ public:
+  AskedProgram(std::string path, const char* verb, std::chrono::seconds time)
+      : path_(std::move(path)),
+        verb_(verb),
+        name_("credential helper " + path_ + " " + verb),
+        time_(time),
+        end_(Clock::now() + time) {}
+  ~AskedProgram() {
+    if (!process_.pidfd.valid()) return;
+    sys::SignalPidfd(process_.pidfd.get(), SIGKILL).Ignore();
+    sys::WaitPidfd(process_.pidfd.get(), true).ValueOr(std::nullopt);
+  }
+
+  Result<HelperRun> Run(const std::string& input) {
+    TRY(Start(input));
+    HelperRun run;
+    run.output = TRY(ReadOutput());
+    // It may have closed its output and go on.
+    bool has_ended = TRY(AwaitReadable(process_.pidfd.get(), end_));
+    if (!has_ended) return SaysNothing(name_, time_);
+    std::optional<sys::ExitStatus> ended = TRY(sys::WaitPidfd(process_.pidfd.get(), true));
+    process_.pidfd.Reset();
+    run.status = ended->ShellCode();
+    return run;
+  }
+
+ private:
+  Result<> Start(const std::string& input) {
+    // A pipe holds it: written before anybody reads.
+    if (input.size() > kMaxHelperInput.count()) {
+      return Error(Code::kInvalid, name_ + ": more than it can be told");
+    }
+    sys::Pipe in = TRY(sys::MakePipe());
+    sys::Pipe out = TRY(sys::MakePipe());
+    TRY(sys::WriteAll(in.write_end.get(), input, name_));
+    sys::SpawnSpec spec;
+    spec.path = path_;
+    spec.arguments = {path_, verb_};
+    for (char** entry = environ; *entry != nullptr; ++entry) spec.environment.emplace_back(*entry);
+    spec.fds = {in.read_end.get(), out.write_end.get(), STDERR_FILENO};
+    process_ = TRY(sys::Spawn(spec).Context(name_));
+    output_ = std::move(out.read_end);
+    return {};
+  }
+
+  Result<std::string> ReadOutput() {
+    std::string output;
+    for (;;) {
+      bool is_ready = TRY(AwaitReadable(output_.get(), end_));
+      if (!is_ready) return SaysNothing(name_, time_);
+      char buffer[4096];
+      size_t count = TRY(sys::Read(output_.get(), buffer, sizeof(buffer)));
+      if (count == 0) return output;
+      output.append(buffer, count);
+      if (output.size() > kMaxHelperOutput.count()) {
+        return Error(Code::kExhausted, name_ + ": it says too much");
+      }
+    }
+  }
+
+  const std::string path_;
+  const char* verb_;
+  const std::string name_;
+  const std::chrono::seconds time_;
+  const Clock::time_point end_;
+  sys::Process process_;
+  UniqueFd output_;
+};
+
+Result<HelperRun> RunHelper(const std::string& helper, const char* verb, const std::string& input,
+                            std::chrono::seconds time) {
   std::string path = TRY(FindHelper(helper));
-  std::string name = "credential helper " + path + " " + verb;
-  sys::Pipe in = TRY(sys::MakePipe());
-  sys::Pipe out = TRY(sys::MakePipe());
-  // Short, and a pipe holds it: written before anybody reads.
-  TRY(sys::WriteAll(in.write_end.get(), input, name));
-  in.write_end.Reset();
-  sys::SpawnSpec spec;
-  spec.path = path;
-  spec.arguments = {path, verb};
-  for (char** entry = environ; *entry != nullptr; ++entry) spec.environment.emplace_back(*entry);
-  spec.fds = {in.read_end.get(), out.write_end.get(), STDERR_FILENO};
-  sys::Process process = TRY(sys::Spawn(spec).Context(name));
-  out.write_end.Reset();
-  HelperRun run;
-  Result<std::string> output = ReadOutput(out.read_end.get(), name);
-  if (!output.ok()) sys::SignalPidfd(process.pidfd.get(), SIGKILL).Ignore();
-  std::optional<sys::ExitStatus> ended = TRY(sys::WaitPidfd(process.pidfd.get(), true));
-  run.output = TRY(std::move(output));
-  run.status = ended->ShellCode();
-  return run;
+  return AskedProgram(path, verb, time).Run(input);
 }
 
-Result<std::optional<Credential>> AskHelper(const std::string& helper, const std::string& host) {
-  HelperRun run = TRY(RunHelper(helper, "get", HelperKey(host) + "\n"));
+// What it said went wrong, in one line.
+Error HelperError(const std::string& helper, const HelperRun& run) {
+  std::string words(TrimSpace(run.output.substr(0, kMaxErrorText)));
+  std::replace(words.begin(), words.end(), '\n', ' ');
+  if (words.empty()) words = "ended with status " + std::to_string(run.status);
+  return Error(Code::kDenied, "credential helper docker-credential-" + helper + ": " + words);
+}
+
+Result<std::optional<Credential>> AskHelper(const std::string& helper, const std::string& host,
+                                            std::chrono::seconds time) {
+  HelperRun run = TRY(RunHelper(helper, "get", HelperKey(host) + "\n", time));
   if (run.status != 0) {
     // What every helper says for "I do not know that one".
     if (run.output.find("credentials not found") != std::string::npos) {
       return std::optional<Credential>();
     }
-    return Error(Code::kDenied, "credential helper docker-credential-" + helper + ": " +
-                                    std::string(TrimSpace(run.output.substr(0, kMaxErrorText))));
+    return HelperError(helper, run);
   }
   Credential credential =
-      TRY(DecodeHelperAnswer(run.output).Context("credential helper " + helper));
+      TRY(DecodeHelperAnswer(run.output).Context("credential helper docker-credential-" + helper));
   return std::optional(std::move(credential));
 }
 
-}  // namespace
-
-CredentialStore::CredentialStore(std::string file) : file_(std::move(file)) {
-  if (file_.empty()) file_ = DefaultFile();
-}
-
-Result<std::string> CredentialStore::Read() const {
-  if (file_.empty()) return std::string("{}");
-  Result<std::string> text = sys::ReadFile(AT_FDCWD, file_, kMaxCredentialFile);
-  if (!text.ok() && text.error().sys_errno() == ENOENT) return std::string("{}");
+Result<std::string> ReadConfig(const std::string& file) {
+  Result<std::string> text = sys::ReadFile(AT_FDCWD, file, kMaxCredentialFile);
+  bool is_absent =
+      !text.ok() && (text.error().sys_errno() == ENOENT || text.error().sys_errno() == ENOTDIR);
+  if (is_absent) return std::string("{}");
   std::string content = TRY(std::move(text));
   return std::string(TrimSpace(content)).empty() ? std::string("{}") : content;
 }
 
+}  // namespace
+
+CredentialStore::CredentialStore(std::string file, std::chrono::seconds helper_time)
+    : helper_time_(helper_time) {
+  files_ = file.empty() ? DefaultFiles() : std::vector<std::string>{std::move(file)};
+}
+
 Result<std::optional<Credential>> CredentialStore::Find(const std::string& host,
                                                         const std::string& repository) {
-  std::string text = TRY(Read());
-  CredentialConfig config = TRY(CredentialConfig::Decode(text, file_));
-  std::string helper = config.HelperFor(host);
-  if (!helper.empty()) {
-    std::optional<Credential> answer = TRY(AskHelper(helper, host));
-    if (answer) return answer;
+  for (const std::string& file : files_) {
+    std::string text = TRY(ReadConfig(file));
+    CredentialConfig config = TRY(CredentialConfig::Decode(text, file));
+    std::string helper = config.HelperFor(host);
+    if (!helper.empty()) {
+      std::optional<Credential> answer = TRY(AskHelper(helper, host, helper_time_).Context(file));
+      if (answer) return answer;
+    }
+    std::optional<Credential> known = config.Find(host, repository);
+    if (known) return known;
   }
-  return config.Find(host, repository);
+  return std::optional<Credential>();
 }
 
 Result<> CredentialStore::Store(const std::string& host, const Credential& credential) {
-  if (file_.empty()) return Error(Code::kInvalid, "there is no HOME to keep credentials in");
-  std::string text = TRY(Read());
-  CredentialConfig config = TRY(CredentialConfig::Decode(text, file_));
+  if (files_.empty()) return Error(Code::kInvalid, "there is no HOME to keep credentials in");
+  const std::string& file = files_.front();
+  std::string text = TRY(ReadConfig(file));
+  CredentialConfig config = TRY(CredentialConfig::Decode(text, file));
   std::string helper = config.HelperFor(host);
   if (!helper.empty()) {
-    HelperRun run =
-        TRY(RunHelper(helper, "store", EncodeHelperEntry(HelperKey(host), credential) + "\n"));
-    if (run.status == 0) return {};
-    return Error(Code::kDenied, "credential helper docker-credential-" + helper + ": " +
-                                    std::string(TrimSpace(run.output.substr(0, kMaxErrorText))));
+    std::string entry = EncodeHelperEntry(HelperKey(host), credential) + "\n";
+    HelperRun run = TRY(RunHelper(helper, "store", entry, helper_time_).Context(file));
+    return run.status == 0 ? Result<>() : Result<>(HelperError(helper, run).Context(file));
   }
   bool is_changed = false;
-  std::string changed =
-      TRY(CredentialConfig::WithEntry(text, file_, host, credential, &is_changed));
-  std::string directory = std::filesystem::path(file_).parent_path();
+  std::string changed = TRY(CredentialConfig::WithEntry(text, file, host, credential, &is_changed));
+  std::string directory = std::filesystem::path(file).parent_path();
   if (!directory.empty()) TRY(sys::MakeDirectories(directory, 0700));
-  return sys::StoreFile(AT_FDCWD, file_, changed, 0600);
+  return sys::StoreFile(AT_FDCWD, file, changed, 0600);
 }
 
 Result<bool> CredentialStore::Erase(const std::string& host) {
-  std::string text = TRY(Read());
-  CredentialConfig config = TRY(CredentialConfig::Decode(text, file_));
-  std::string helper = config.HelperFor(host);
-  if (!helper.empty()) {
-    HelperRun run = TRY(RunHelper(helper, "erase", HelperKey(host) + "\n"));
-    return run.status == 0;
+  bool is_erased = false;
+  for (const std::string& file : files_) {
+    std::string text = TRY(ReadConfig(file));
+    CredentialConfig config = TRY(CredentialConfig::Decode(text, file));
+    std::string helper = config.HelperFor(host);
+    if (!helper.empty()) {
+      HelperRun run =
+          TRY(RunHelper(helper, "erase", HelperKey(host) + "\n", helper_time_).Context(file));
+      is_erased |= run.status == 0;
+      continue;
+    }
+    bool is_changed = false;
+    std::string changed =
+        TRY(CredentialConfig::WithEntry(text, file, host, std::nullopt, &is_changed));
+    if (is_changed) TRY(sys::StoreFile(AT_FDCWD, file, changed, 0600));
+    is_erased |= is_changed;
   }
-  bool is_changed = false;
-  std::string changed =
-      TRY(CredentialConfig::WithEntry(text, file_, host, std::nullopt, &is_changed));
-  if (is_changed) TRY(sys::StoreFile(AT_FDCWD, file_, changed, 0600));
-  return is_changed;
+  return is_erased;
 }
 
 }  // namespace skiff::images::registry

@@ -2,6 +2,7 @@
 // "credsStore") and the docker-credential-* programs it names. One thread at a time.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,18 +51,19 @@ std::string EncodeHelperEntry(const std::string& host, const Credential& credent
 
 class CredentialStore {
  public:
-  // `file` empty: REGISTRY_AUTH_FILE, DOCKER_CONFIG/config.json, ~/.docker/config.json.
-  explicit CredentialStore(std::string file = "");
+  // `file` empty: REGISTRY_AUTH_FILE; else DOCKER_CONFIG/config.json or ~/.docker/config.json, and
+  // where podman keeps its: XDG_RUNTIME_DIR/containers/auth.json (without that variable
+  // /run/containers/<uid>), ~/.config/containers/auth.json. The first that knows a registry
+  // counts; the first of all is written to. `helper_time`: how long a helper may take.
+  explicit CredentialStore(std::string file, std::chrono::seconds helper_time);
 
-  const std::string& file() const { return file_; }
   Result<std::optional<Credential>> Find(const std::string& host, const std::string& repository);
   Result<> Store(const std::string& host, const Credential& credential);
-  Result<bool> Erase(const std::string& host);  // false: there was none
+  Result<bool> Erase(const std::string& host);  // from every file; false: there was none
 
  private:
-  Result<std::string> Read() const;
-
-  std::string file_;
+  std::vector<std::string> files_;  // of a service without a home: none
+  std::chrono::seconds helper_time_;
 };
 
 }  // namespace skiff::images::registry

@@ -1,4 +1,4 @@
-// A layer of a repository as a stream that begins when it is first wanted.
+// A layer as a stream that begins when it is first wanted.
 #pragma once
 
 #include <functional>
@@ -6,12 +6,14 @@
 
 #include "images/byte_source.h"
 #include "images/manifest.h"
-#include "images/registry/repository.h"
+#include "images/registry/sources.h"
 #include "isolation/base/result.h"
 
 namespace skiff::images::registry {
 
-std::function<Result<std::unique_ptr<ByteSource>>()> LayerOpener(
-    std::shared_ptr<Repository> repository, const Descriptor& descriptor);
+// From source `first`; what that one does not give, from those behind it.
+std::function<Result<std::unique_ptr<ByteSource>>()> LayerOpener(std::shared_ptr<Sources> sources,
+                                                                 size_t first,
+                                                                 const Descriptor& descriptor);
 
 }  // namespace skiff::images::registry

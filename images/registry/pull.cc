@@ -9,9 +9,9 @@
 #include "images/intake.h"
 #include "images/limits.h"
 #include "images/manifest.h"
-#include "images/registry/credentials.h"
 #include "images/registry/layer_opener.h"
 #include "images/registry/repository.h"
+#include "images/registry/sources.h"
 #include "images/store_files.h"
 
 namespace skiff::images::registry {
@@ -21,7 +21,8 @@ constexpr std::string_view kSchema1 = "application/vnd.docker.distribution.manif
 
 // The image's manifest and where it was found.
 struct Found {
-  std::shared_ptr<Repository> repository;
+  std::shared_ptr<Sources> sources;
+  size_t source = 0;  // of sources
   std::string manifest;
   Manifest parsed;
 };
@@ -41,7 +42,7 @@ Result<ManifestAnswer> GetDescribed(Repository* repository, const Descriptor& de
   return answer;
 }
 
-Result<Found> FindManifest(std::shared_ptr<Repository> repository, const ImageReference& reference,
+Result<Found> FindManifest(Repository* repository, const ImageReference& reference,
                            const Platform& platform) {
   ManifestAnswer answer = TRY(repository->GetManifest(ReferenceOf(reference)));
   for (size_t depth = 1; IsIndexType(answer.media_type); ++depth) {
@@ -49,7 +50,7 @@ Result<Found> FindManifest(std::shared_ptr<Repository> repository, const ImageRe
     std::vector<Descriptor> descriptors =
         TRY(DecodeIndex(answer.text, "index " + answer.digest.ToString(), answer.media_type));
     Descriptor chosen = TRY(ChoosePlatform(descriptors, platform));
-    answer = TRY(GetDescribed(repository.get(), chosen));
+    answer = TRY(GetDescribed(repository, chosen));
   }
   std::string what = "manifest " + answer.digest.ToString();
   if (answer.media_type.starts_with(kSchema1)) {
@@ -60,7 +61,8 @@ Result<Found> FindManifest(std::shared_ptr<Repository> repository, const ImageRe
   if (!IsManifestType(answer.media_type)) {
     return Error(Code::kInvalid, what + ": '" + answer.media_type + "' is not an image");
   }
-  Found found{std::move(repository), std::move(answer.text), {}};
+  Found found;
+  found.manifest = std::move(answer.text);
   found.parsed = TRY(DecodeManifest(found.manifest, what, answer.media_type));
   return found;
 }
@@ -68,17 +70,19 @@ Result<Found> FindManifest(std::shared_ptr<Repository> repository, const ImageRe
 // The mirrors first. What a mirror lacks or gets wrong, the registry itself may have; what the
 // registry itself says is what counts.
 Result<Found> FindAnywhere(const ImageReference& reference, const PullOptions& options) {
-  CredentialStore credentials(options.auth_file);
-  std::vector<std::string> hosts = options.settings.For(reference.domain()).mirrors;
-  hosts.push_back(reference.domain());
+  auto sources = std::make_shared<Sources>(reference, options.settings, options.auth_file);
   Platform platform = options.platform.value_or(HostPlatform());
   for (size_t i = 0;; ++i) {
-    std::optional<Credential> credential = TRY(credentials.Find(hosts[i], reference.repository()));
-    std::shared_ptr<Repository> repository =
-        TRY(Repository::Open({hosts[i], reference.repository()}, options.settings,
-                             std::move(credential), Repository::Access::kPull));
-    Result<Found> found = FindManifest(std::move(repository), reference, platform);
-    if (found.ok() || i + 1 == hosts.size()) return found;
+    auto find = [&]() -> Result<Found> {
+      std::shared_ptr<Repository> repository = TRY(sources->At(i));
+      return FindManifest(repository.get(), reference, platform);
+    };
+    Result<Found> found = find();
+    if (!found.ok() && i + 1 < sources->count()) continue;
+    Found answer = TRY(std::move(found));
+    answer.sources = std::move(sources);
+    answer.source = i;
+    return answer;
   }
 }
 
@@ -86,7 +90,7 @@ Result<std::string> ReadConfig(const StoreFiles& files, const Found& found) {
   const Descriptor& config = found.parsed.config;
   Result<std::string> present = files.LoadBlob(config.digest);
   if (present.ok()) return present;
-  return found.repository->ReadBlob(config.digest, config.size)
+  return found.sources->ReadBlob(found.source, config.digest, config.size)
       .Context("configuration " + config.digest.ToString());
 }
 
@@ -95,7 +99,7 @@ std::vector<IntakeLayer> LayersOf(const Found& found, const ImageConfig& config)
   for (size_t i = 0; i < found.parsed.layers.size(); ++i) {
     const Descriptor& descriptor = found.parsed.layers[i];
     IntakeLayer layer{config.diff_ids[i], descriptor, descriptor.size, {}};
-    layer.open = LayerOpener(found.repository, descriptor);
+    layer.open = LayerOpener(found.sources, found.source, descriptor);
     layers.push_back(std::move(layer));
   }
   return layers;

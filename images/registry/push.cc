@@ -44,7 +44,7 @@ class Pusher {
   }
 
   Result<> Open(const ImageReference& to) {
-    CredentialStore credentials(options_.auth_file);
+    CredentialStore credentials(options_.auth_file, options_.settings.helper_time);
     std::optional<Credential> credential = TRY(credentials.Find(to.domain(), to.repository()));
     repository_ = TRY(Repository::Open({to.domain(), to.repository()}, options_.settings,
                                        std::move(credential), Repository::Access::kPush));

@@ -10,9 +10,9 @@
 #include "images/intake.h"
 #include "images/manifest.h"
 #include "images/reference.h"
-#include "images/registry/credentials.h"
 #include "images/registry/layer_opener.h"
 #include "images/registry/repository.h"
+#include "images/registry/sources.h"
 #include "images/store_files.h"
 #include "isolation/sys/file.h"
 
@@ -51,44 +51,44 @@ class Repairer {
     return {};
   }
 
-  // The first of the image's names under which a registry still has it.
-  Result<std::shared_ptr<Repository>> FindRepository() {
-    if (repository_) return repository_;
+  // The first of the image's names under which a mirror or a registry still has it.
+  Result<> FindSource() {
+    if (sources_) return {};
     Error why(Code::kNotFound, "it has no name to fetch it by");
     for (const std::string& name : record_.names) {
-      Result<std::shared_ptr<Repository>> opened = Ask(name);
-      if (opened.ok()) return repository_ = std::move(opened).value();
-      why = std::move(opened).error();
+      ImageReference reference = TRY(ImageReference::Parse(name));
+      auto sources = std::make_shared<Sources>(reference, options_.settings, options_.auth_file);
+      for (size_t i = 0; i < sources->count(); ++i) {
+        Result<> asked = Ask(sources, i);
+        if (asked.ok()) return {};
+        why = std::move(asked).error().Context(name);
+      }
     }
     return std::move(why).Context(
         "what is damaged was not kept as a file, and no registry gives it; import it again");
   }
 
-  Result<std::shared_ptr<Repository>> Ask(const std::string& name) {
-    ImageReference reference = TRY(ImageReference::Parse(name));
-    CredentialStore credentials(options_.auth_file);
-    std::optional<Credential> credential =
-        TRY(credentials.Find(reference.domain(), reference.repository()));
-    std::shared_ptr<Repository> repository =
-        TRY(Repository::Open({reference.domain(), reference.repository()}, options_.settings,
-                             std::move(credential), Repository::Access::kPull));
-    ManifestAnswer answer = TRY(repository->GetManifest(record_.manifest.ToString()).Context(name));
+  Result<> Ask(const std::shared_ptr<Sources>& sources, size_t index) {
+    std::shared_ptr<Repository> repository = TRY(sources->At(index));
+    ManifestAnswer answer = TRY(repository->GetManifest(record_.manifest.ToString()));
     fetched_manifest_ = std::move(answer.text);
-    return repository;
+    sources_ = sources;
+    source_ = index;
+    return {};
   }
 
   Result<std::string> ReadManifest() {
     Result<std::string> text = files_.LoadBlob(record_.manifest);
     if (text.ok()) return text;
-    TRY(FindRepository());
+    TRY(FindSource());
     return fetched_manifest_;
   }
 
   Result<std::string> ReadConfig(const Descriptor& config) {
     Result<std::string> text = files_.LoadBlob(record_.id);
     if (text.ok()) return text;
-    std::shared_ptr<Repository> repository = TRY(FindRepository());
-    return repository->ReadBlob(config.digest, config.size)
+    TRY(FindSource());
+    return sources_->ReadBlob(source_, config.digest, config.size)
         .Context("configuration " + config.digest.ToString());
   }
 
@@ -114,8 +114,8 @@ class Repairer {
       return layer;
     }
     if (!record.blob) {
-      std::shared_ptr<Repository> repository = TRY(FindRepository());
-      layer.open = LayerOpener(std::move(repository), descriptor);
+      TRY(FindSource());
+      layer.open = LayerOpener(sources_, source_, descriptor);
       return layer;
     }
     UniqueFd kept = TRY(files_.OpenBlob(*record.blob));
@@ -132,7 +132,8 @@ class Repairer {
   const ImageHealth& health_;
   const RepairOptions& options_;
   ImageRecord record_;
-  std::shared_ptr<Repository> repository_;
+  std::shared_ptr<Sources> sources_;
+  size_t source_ = 0;  // of sources_
   std::string fetched_manifest_;
   std::vector<UniqueFd> kept_;
 };

@@ -37,12 +37,19 @@ http::ClientSettings ClientSettingsOf(const RepositoryName& name, const Settings
   client.idle_timeout = settings.idle_timeout;
   client.proxies = std::move(proxies);
   client.trust = [settings, host = name.host](const http::Url& url) {
-    http::TlsTrust trust;
-    std::string at = url.Authority();
-    trust.is_verified = !settings.For(at).is_insecure;
-    Result<std::vector<std::string>> files = AuthoritiesOf(settings, at);
-    if (files.ok()) trust.authorities = std::move(files).value();
-    return trust;
+    bool is_own = url.Authority() == ServerOf(host);
+    return TrustOf(settings, is_own ? host : url.Authority());
+  };
+  client.may_lead = [allowed = settings.For(name.host).leads_to, host = name.host](
+                        const http::Leader& leader, const http::IpAddress& to) -> Result<> {
+    bool is_allowed =
+        std::any_of(allowed.begin(), allowed.end(),
+                    [&](const http::AddressBlock& block) { return block.Contains(to); });
+    if (is_allowed) return {};
+    Result<> checked = http::CheckLead(leader, to);
+    if (checked.ok()) return {};
+    return Error(Code::kDenied, checked.error().message() + " (leadsTo of " + host +
+                                    " in registries.json can allow it)");
   };
   return client;
 }
@@ -189,6 +196,7 @@ Result<std::string> Repository::FetchToken(const http::Url& base, const Challeng
            "Basic " + http::Base64Encode(credential_->user + ":" + credential_->password)});
     }
   }
+  request.led_by = leader_;
   std::unique_ptr<http::Exchange> answer = TRY(client_.Send(request).Context("token server"));
   if (answer->status() != 200) return ErrorOf(answer.get()).Context(what);
   std::string body = TRY(answer->ReadAll(kMaxTokenBody).Context("token server"));
@@ -213,7 +221,18 @@ Result<std::unique_ptr<http::Exchange>> Repository::SendWith(const Call& call,
   request.body = call.body;
   request.body_size = call.body_size;
   if (call.open_body) request.body_source = TRY(call.open_body());
-  return client_.Send(request);
+  {
+    std::lock_guard lock(mutex_);
+    request.led_by = leader_;
+  }
+  std::unique_ptr<http::Exchange> answer = TRY(client_.Send(request));
+  if (is_own && !request.led_by) Remember(answer->leader());
+  return answer;
+}
+
+void Repository::Remember(const http::Leader& leader) {
+  std::lock_guard lock(mutex_);
+  if (!leader_) leader_ = leader;
 }
 
 Result<std::unique_ptr<http::Exchange>> Repository::SendAuthorized(const Call& call) {

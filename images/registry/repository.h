@@ -85,6 +85,7 @@ class Repository {
                                 const std::string& rejected);
   Result<std::string> FetchToken(const http::Url& base, const Challenge& challenge);
   Result<http::Url> StartUpload();
+  void Remember(const http::Leader& leader);
   std::string Target(const std::string& rest) const { return "/v2/" + name_.path + rest; }
 
   const RepositoryName name_;
@@ -93,8 +94,11 @@ class Repository {
   const Access access_;
   http::Client client_;
 
-  std::mutex mutex_;  // guards the two that follow
+  std::mutex mutex_;  // guards the three that follow
   std::optional<http::Url> base_;
+  // Where the registry was when it answered first: whatever it names, and whatever its own name
+  // means later, may only be where this may lead to.
+  std::optional<http::Leader> leader_;
   std::string authorization_;
 };
 

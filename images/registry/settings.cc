@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <cstdlib>
+#include <cstring>
 
 #include "images/registry/limits.h"
 #include "isolation/sys/file.h"
@@ -29,19 +30,27 @@ Result<Settings> LoadSettings() {
   return DecodeSettings(content, path);
 }
 
-Result<std::vector<std::string>> AuthoritiesOf(const Settings& settings, const std::string& host) {
-  std::vector<std::string> files;
-  std::string own = settings.For(host).authority;
-  if (!own.empty()) files.push_back(own);
-  for (const char* root : {"/etc/skiff/certs.d/", "/etc/docker/certs.d/"}) {
-    std::string directory = root + host;
+Result<networking::http::TlsTrust> TrustOf(const Settings& settings, const std::string& host) {
+  networking::http::TlsTrust trust;
+  RegistryRules rules = settings.For(host);
+  trust.is_verified = !rules.is_insecure;
+  if (!rules.authority.empty()) trust.authorities.push_back(rules.authority);
+  for (const std::string& root : settings.certificate_directories) {
+    std::string directory = root + "/" + host;
     Result<std::vector<std::string>> names = sys::ListDirectory(AT_FDCWD, directory);
     if (!names.ok()) continue;  // mostly: there is none
     for (const std::string& name : names.value()) {
-      if (name.ends_with(".crt")) files.push_back(directory + "/" + name);
+      std::string path = directory + "/" + name;
+      if (name.ends_with(".crt")) trust.authorities.push_back(path);
+      if (!name.ends_with(".cert")) continue;
+      std::string key = path.substr(0, path.size() - strlen("cert")) + "key";
+      if (!sys::Exists(AT_FDCWD, key)) {
+        return Error(Code::kInvalid, "client certificate " + path + ": there is no " + key);
+      }
+      trust.identities.push_back({path, key});
     }
   }
-  return files;
+  return trust;
 }
 
 }  // namespace skiff::images::registry

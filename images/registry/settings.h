@@ -4,12 +4,18 @@
 //   {"registries": {"registry.local:5000": {
 //        "insecure": true,                   certificates are not verified; http when it has no TLS
 //        "certificateAuthority": "/etc/...", a PEM file that is believed as well
-//        "mirrors": ["mirror.local:5000"]}}, asked first, in this order
+//        "mirrors": ["mirror.local:5000"], asked first, in this order
+//        "leadsTo": ["10.1.0.0/16"]}},     addresses that its redirects, token server and uploads
+//                                          may be at, beside those it could stand at itself
+//                                          (networking/http/ip_address.h)
+//    "certificateDirectories": ["/etc/skiff/certs.d", "/etc/containers/certs.d",
+//                               "/etc/docker/certs.d"],
+//    "helperSeconds": 30,                    how long a credential helper may take
 //    "parallelLayers": 3, "attempts": 4, "retryDelayMilliseconds": 500, "connectSeconds": 10,
 //    "idleSeconds": 30, "leastBytesPerSecond": 1024, "slowSeconds": 30}
 //
-// Certificates of /etc/skiff/certs.d/<host[:port]>/*.crt and /etc/docker/certs.d/... are believed
-// for that host too. Values; any thread.
+// <certificate directory>/<host[:port]>/*.crt are believed for that host too; a *.cert there is
+// shown to it when it asks for one, with the *.key of the same name. Values; any thread.
 #pragma once
 
 #include <chrono>
@@ -20,6 +26,8 @@
 #include <vector>
 
 #include "isolation/base/result.h"
+#include "networking/http/ip_address.h"
+#include "networking/http/transport.h"
 
 namespace skiff::images::registry {
 
@@ -27,13 +35,19 @@ struct RegistryRules {
   bool is_insecure = false;
   std::string authority;
   std::vector<std::string> mirrors;
+  std::vector<networking::http::AddressBlock> leads_to;
 };
+
+inline constexpr std::chrono::seconds kHelperTime{30};
 
 struct Settings {
   std::map<std::string, RegistryRules> registries;  // by "host[:port]"
-  size_t parallel_layers = 3;                       // and so connections
-  size_t attempts = 4;                              // of each request
-  std::chrono::milliseconds retry_delay{500};       // doubles each time
+  std::vector<std::string> certificate_directories = {
+      "/etc/skiff/certs.d", "/etc/containers/certs.d", "/etc/docker/certs.d"};
+  std::chrono::seconds helper_time = kHelperTime;
+  size_t parallel_layers = 3;                  // and so connections
+  size_t attempts = 4;                         // of each request
+  std::chrono::milliseconds retry_delay{500};  // doubles each time
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds idle_timeout{30'000};
   uint64_t least_bytes_per_second = 1024;
@@ -46,7 +60,8 @@ struct Settings {
 Result<Settings> DecodeSettings(std::string_view text, std::string_view what);
 // An absent file is no error unless SKIFF_REGISTRIES names it.
 Result<Settings> LoadSettings();
-// The PEM files believed for `host`, beside the system's.
-Result<std::vector<std::string>> AuthoritiesOf(const Settings& settings, const std::string& host);
+// What is believed of `host`, and what is shown to it. A client certificate without its key is an
+// error.
+Result<networking::http::TlsTrust> TrustOf(const Settings& settings, const std::string& host);
 
 }  // namespace skiff::images::registry

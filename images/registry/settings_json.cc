@@ -16,7 +16,7 @@ Result<> CheckHost(const std::string& host, const std::string& path) {
 
 Result<RegistryRules> ReadRules(const JsonCursor& object) {
   std::vector<std::string> unknown =
-      object.UnknownMembers({"insecure", "certificateAuthority", "mirrors"});
+      object.UnknownMembers({"insecure", "certificateAuthority", "mirrors", "leadsTo"});
   if (!unknown.empty()) return Error(Code::kInvalid, unknown[0] + ": unknown");
   RegistryRules rules;
   std::optional<bool> is_insecure = TRY(object.FindBoolean("insecure"));
@@ -27,6 +27,17 @@ Result<RegistryRules> ReadRules(const JsonCursor& object) {
   if (rules.mirrors.size() > kMaxMirrors) return object.Invalid("more mirrors than 16");
   for (const std::string& mirror : rules.mirrors) {
     TRY(CheckHost(mirror, object.path() + ".mirrors"));
+  }
+  std::vector<std::string> blocks = TRY(object.FindStrings("leadsTo"));
+  if (blocks.size() > kMaxLeadsTo) return object.Invalid("more blocks in leadsTo than 64");
+  for (const std::string& text : blocks) {
+    std::optional<networking::http::AddressBlock> block =
+        networking::http::AddressBlock::Parse(text);
+    if (!block) {
+      return Error(Code::kInvalid, object.path() + ".leadsTo: '" + text +
+                                       "' is neither an address nor a block of addresses");
+    }
+    rules.leads_to.push_back(*block);
   }
   return rules;
 }
@@ -46,6 +57,8 @@ const std::vector<Number>& Numbers() {
       {"attempts", 1, 20, [](Settings& s, int64_t n) { s.attempts = static_cast<size_t>(n); }},
       {"retryDelayMilliseconds", 0, 60'000,
        [](Settings& s, int64_t n) { s.retry_delay = milliseconds(n); }},
+      {"helperSeconds", 1, 600,
+       [](Settings& s, int64_t n) { s.helper_time = std::chrono::seconds(n); }},
       {"connectSeconds", 1, 600,
        [](Settings& s, int64_t n) { s.connect_timeout = milliseconds(n * 1000); }},
       {"idleSeconds", 1, 600,
@@ -62,11 +75,21 @@ Result<Settings> ReadSettings(const JsonCursor& root) {
   Settings settings;
   std::vector<std::string> unknown =
       root.UnknownMembers({"registries", "parallelLayers", "attempts", "retryDelayMilliseconds",
-                           "connectSeconds", "idleSeconds", "leastBytesPerSecond", "slowSeconds"});
+                           "connectSeconds", "idleSeconds", "leastBytesPerSecond", "slowSeconds",
+                           "helperSeconds", "certificateDirectories"});
   if (!unknown.empty()) return Error(Code::kInvalid, unknown[0] + ": unknown");
   for (const Number& number : Numbers()) {
     std::optional<int64_t> value = TRY(root.FindInteger(number.name, number.min, number.max));
     if (value) number.set(settings, *value);
+  }
+  std::optional<JsonCursor> directories = TRY(root.Find("certificateDirectories"));
+  if (directories) {
+    settings.certificate_directories = TRY(root.FindStrings("certificateDirectories"));
+  }
+  for (const std::string& directory : settings.certificate_directories) {
+    if (directory.starts_with('/')) continue;
+    return Error(Code::kInvalid,
+                 "certificateDirectories: '" + directory + "' is not an absolute path");
   }
   std::optional<JsonCursor> registries = TRY(root.Find("registries"));
   if (!registries) return settings;

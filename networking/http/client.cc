@@ -40,14 +40,17 @@ Result<> CheckHeaders(const ClientRequest& request) {
 // A transport and what was read of it beyond the last answer.
 class Client::Connection {
  public:
-  Connection(std::unique_ptr<Transport> transport, std::string key, std::optional<Proxy> relay)
+  Connection(std::unique_ptr<Transport> transport, std::string key, std::optional<Proxy> relay,
+             Leader peer)
       : transport_(std::move(transport)),
         key_(std::move(key)),
+        peer_(peer),
         relay_(std::move(relay)),
         buffer_(new char[kClientBuffer]) {}
 
   Transport& transport() { return *transport_; }
   const std::string& key() const { return key_; }
+  const Leader& peer() const { return peer_; }
   // A proxy that is to be asked for the whole address.
   const std::optional<Proxy>& relay() const { return relay_; }
 
@@ -64,6 +67,7 @@ class Client::Connection {
  private:
   std::unique_ptr<Transport> transport_;
   std::string key_;
+  Leader peer_;
   std::optional<Proxy> relay_;
   std::unique_ptr<char[]> buffer_;
   std::string_view unread_;  // within buffer_
@@ -216,17 +220,31 @@ Result<> ReadTunnelAnswer(Transport* transport) {
 
 }  // namespace
 
-Result<std::unique_ptr<Client::Connection>> Client::Connect(const Url& url) {
+Result<> Client::CheckPeer(const std::optional<Leader>& leader, const IpAddress& peer) const {
+  if (!leader) return {};
+  return settings_.may_lead ? settings_.may_lead(*leader, peer) : CheckLead(*leader, peer);
+}
+
+Result<std::unique_ptr<Client::Connection>> Client::Connect(const Url& url,
+                                                            const std::optional<Leader>& leader) {
   std::optional<Proxy> proxy = settings_.proxies.For(url);
   const Url& first = proxy ? proxy->url : url;
   std::string what = proxy ? "proxy " + first.Authority() : "";
-  Result<std::unique_ptr<Transport>> opened =
-      ConnectTcp(first.host, first.port, settings_.connect_timeout);
+  Leader peer;
+  std::function<Result<>(const IpAddress&)> check;
+  if (proxy) {
+    peer.address = IpAddress::ParseHost(url.host);
+    if (peer.address) TRY(CheckPeer(leader, *peer.address));
+  } else {
+    check = [&](const IpAddress& address) { return CheckPeer(leader, address); };
+  }
+  Result<Connected> opened = ConnectTcp(first.host, first.port, settings_.connect_timeout, check);
   if (!opened.ok()) {
     Error error = std::move(opened).error();
     return proxy ? std::move(error).Context(what) : std::move(error);
   }
-  std::unique_ptr<Transport> transport = std::move(opened).value();
+  if (!proxy) peer.address = opened.value().peer;
+  std::unique_ptr<Transport> transport = std::move(opened.value().transport);
   transport->SetTimeout(settings_.connect_timeout);
   if (proxy && url.is_tls) {
     TRY(transport->Write(TunnelRequest(url, *proxy)).Context(what));
@@ -234,12 +252,13 @@ Result<std::unique_ptr<Client::Connection>> Client::Connect(const Url& url) {
     proxy.reset();
   }
   if (url.is_tls) {
-    TlsTrust trust = settings_.trust ? settings_.trust(url) : TlsTrust();
+    TlsTrust trust;
+    if (settings_.trust) trust = TRY(settings_.trust(url));
     transport->SetDeadline(Clock::now() + settings_.connect_timeout);
     transport = TRY(StartTls(std::move(transport), url.host, trust));
   }
   transport->SetTimeout(settings_.idle_timeout);
-  return std::make_unique<Connection>(std::move(transport), url.Origin(), std::move(proxy));
+  return std::make_unique<Connection>(std::move(transport), url.Origin(), std::move(proxy), peer);
 }
 
 namespace {
@@ -281,23 +300,30 @@ Result<> WriteBody(const ClientRequest& request, Transport* transport) {
 Result<std::unique_ptr<Exchange>> Client::SendOnce(const ClientRequest& request) {
   std::unique_ptr<Connection> connection = pool_->Take(request.url.Origin());
   bool is_kept = connection != nullptr;
-  if (is_kept && !connection->IsReusable()) {
+  bool is_usable = is_kept && connection->IsReusable();
+  // Nor one whose peer was good enough for somebody else only.
+  if (is_usable && connection->peer().address) {
+    is_usable = CheckPeer(request.led_by, *connection->peer().address).ok();
+  }
+  if (is_kept && !is_usable) {
     connection.reset();
     is_kept = false;
   }
   auto exchange = [&]() -> Result<ResponseHead> {
-    if (!connection) connection = TRY(Connect(request.url));
+    if (!connection) connection = TRY(Connect(request.url, request.led_by));
     Transport& transport = connection->transport();
     transport.SetDeadline(Clock::time_point::max());
-    TRY(transport.Write(RequestText(request, settings_.user_agent, connection->relay())));
-    Result<> written = WriteBody(request, &transport);
-    // Who refuses a body may answer before it has it all.
+    Result<> written =
+        transport.Write(RequestText(request, settings_.user_agent, connection->relay()));
+    if (written.ok()) written = WriteBody(request, &transport);
+    // Who refuses what we send may say so before it has it all, and then be gone.
     if (!written.ok() && written.error().code() != Code::kUnavailable) {
       return std::move(written).error();
     }
     transport.SetDeadline(Clock::now() + settings_.head_timeout);
     Result<ResponseHead> head = connection->ReadHead();
-    if (!head.ok() && !written.ok()) return std::move(written).error();
+    bool is_said = head.ok() || head.error().code() != Code::kUnavailable;
+    if (!is_said && !written.ok()) return std::move(written).error();
     ResponseHead answer = TRY(std::move(head));
     if (!written.ok()) answer.is_keep_alive = false;
     transport.SetDeadline(Clock::time_point::max());
@@ -311,8 +337,11 @@ Result<std::unique_ptr<Exchange>> Client::SendOnce(const ClientRequest& request)
   }
   ResponseHead answer = TRY(std::move(head));
   bool has_body = request.method != "HEAD" && answer.status != 204 && answer.status != 304;
-  return std::unique_ptr<Exchange>(std::make_unique<ClientExchange>(
-      pool_, std::move(connection), std::move(answer), request.url, has_body));
+  Leader peer = connection->peer();
+  std::unique_ptr<Exchange> done = std::make_unique<ClientExchange>(
+      pool_, std::move(connection), std::move(answer), request.url, has_body);
+  done->leader_ = peer;
+  return done;
 }
 
 Result<std::unique_ptr<Exchange>> Client::Send(const ClientRequest& request) {
@@ -320,8 +349,12 @@ Result<std::unique_ptr<Exchange>> Client::Send(const ClientRequest& request) {
   ClientRequest current = request;
   bool may_follow =
       request.follows_redirects && (request.method == "GET" || request.method == "HEAD");
+  std::optional<Leader> first;
   for (size_t hops = 0;; ++hops) {
     std::unique_ptr<Exchange> exchange = TRY(SendOnce(current).Context(current.url.Shown()));
+    if (!first) first = exchange->leader_;
+    exchange->leader_ = *first;
+    if (!current.led_by) current.led_by = first;
     const std::string* location = exchange->Find("Location");
     if (!may_follow || !IsRedirect(exchange->status()) || location == nullptr) return exchange;
     if (hops == settings_.redirects) {

@@ -13,6 +13,7 @@
 
 #include "isolation/base/bytes.h"
 #include "isolation/base/result.h"
+#include "networking/http/ip_address.h"
 #include "networking/http/limits.h"
 #include "networking/http/message.h"
 #include "networking/http/proxy.h"
@@ -30,7 +31,9 @@ struct ClientSettings {
   ProxySettings proxies;
   std::string user_agent = "skiff/" SKIFF_VERSION;
   // Whom to believe at an address; called from any thread. Default: the system's authorities.
-  std::function<TlsTrust(const Url&)> trust;
+  std::function<Result<TlsTrust>(const Url&)> trust;
+  // Whether a request may go where somebody led it; called from any thread. Default: CheckLead.
+  std::function<Result<>(const Leader&, const IpAddress&)> may_lead;
 };
 
 struct ClientRequest {
@@ -44,6 +47,10 @@ struct ClientRequest {
   // GET and HEAD only. Authorization goes no further than the origin of `url`; from https to http
   // is an error.
   bool follows_redirects = true;
+  // Who named `url`, when it was not the user; the address that is connected to has to be one that
+  // he may lead to. Redirects are always led by whoever answered first. Behind a proxy only hosts
+  // that are addresses themselves can be checked.
+  std::optional<Leader> led_by;
 };
 
 // An answer whose body is still to be read.
@@ -54,6 +61,8 @@ class Exchange {
   int status() const { return head_.status; }
   const std::string* Find(std::string_view name) const { return head_.Find(name); }
   const Url& url() const { return url_; }  // after redirects
+  // Whoever answered first, before any redirect.
+  const Leader& leader() const { return leader_; }
   // The next piece of the body, valid until the following call; empty at its end.
   virtual Result<std::string_view> Next() = 0;
   // The rest of the body; kExhausted when it is longer.
@@ -62,6 +71,10 @@ class Exchange {
  protected:
   ResponseHead head_;
   Url url_;
+
+ private:
+  friend class Client;
+  Leader leader_;
 };
 
 class Client {
@@ -79,7 +92,8 @@ class Client {
   class ClientExchange;
 
   Result<std::unique_ptr<Exchange>> SendOnce(const ClientRequest& request);
-  Result<std::unique_ptr<Connection>> Connect(const Url& url);
+  Result<std::unique_ptr<Connection>> Connect(const Url& url, const std::optional<Leader>& leader);
+  Result<> CheckPeer(const std::optional<Leader>& leader, const IpAddress& peer) const;
 
   ClientSettings settings_;
   std::shared_ptr<Pool> pool_;

@@ -1,14 +1,11 @@
 #include "networking/http/proxy.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <array>
 #include <cstdlib>
-#include <cstring>
 
 #include "isolation/base/text.h"
 #include "networking/http/base64.h"
+#include "networking/http/ip_address.h"
 
 namespace skiff::networking::http {
 namespace {
@@ -52,36 +49,10 @@ Result<std::optional<Proxy>> ParseProxy(const std::string& text) {
   return std::optional(std::move(proxy));
 }
 
-struct Address {
-  int family = AF_UNSPEC;
-  std::array<unsigned char, 16> bytes{};
-};
-
-Address ParseAddress(const std::string& text) {
-  Address address;
-  for (int family : {AF_INET, AF_INET6}) {
-    if (inet_pton(family, text.c_str(), address.bytes.data()) == 1) address.family = family;
-    if (address.family != AF_UNSPEC) break;
-  }
-  return address;
-}
-
 bool IsInBlock(const std::string& host, const std::string& block) {
-  size_t slash = block.find('/');
-  Address network = ParseAddress(block.substr(0, slash));
-  Address address = ParseAddress(host);
-  if (network.family == AF_UNSPEC || network.family != address.family) return false;
-  uint64_t bits = network.family == AF_INET ? 32 : 128;
-  if (slash != std::string::npos) {
-    std::optional<uint64_t> prefix = ParseUint(block.substr(slash + 1), bits);
-    if (!prefix) return false;
-    bits = *prefix;
-  }
-  for (size_t i = 0; i < bits; ++i) {
-    unsigned mask = 0x80u >> (i % 8);
-    if ((network.bytes[i / 8] & mask) != (address.bytes[i / 8] & mask)) return false;
-  }
-  return true;
+  std::optional<AddressBlock> parsed = AddressBlock::Parse(block);
+  std::optional<IpAddress> address = IpAddress::Parse(host);
+  return parsed && address && parsed->Contains(*address);
 }
 
 }  // namespace

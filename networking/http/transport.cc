@@ -181,12 +181,19 @@ class TlsTransport final : public Transport {
 
  private:
   Result<> Configure(const std::string& host, const TlsTrust& trust);
+  Result<> LoadIdentity(const TlsIdentity& own);
   Error HandshakeError(int error) const;
 
   Result<> AwaitRetry(int error, const char* what) {
     if (error == SSL_ERROR_WANT_READ) return below_->Await(POLLIN);
     if (error == SSL_ERROR_WANT_WRITE) return below_->Await(POLLOUT);
     if (error == SSL_ERROR_SYSCALL && errno != 0) return NetworkError(errno, what);
+    int reason = ERR_GET_REASON(ERR_peek_last_error());
+    // Since TLS 1.3 this comes when the handshake is over for us.
+    if (reason == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED ||
+        reason == SSL_R_SSLV3_ALERT_BAD_CERTIFICATE || reason == SSL_R_TLSV1_ALERT_UNKNOWN_CA) {
+      return Error(Code::kDenied, "it asks for a client certificate: " + LastTlsError());
+    }
     // Includes an end without the peer's word for it.
     return Error(Code::kUnavailable, std::string(what) + ": " + LastTlsError());
   }
@@ -209,6 +216,7 @@ Result<> TlsTransport::Configure(const std::string& host, const TlsTrust& trust)
       return Error(Code::kInvalid, "certificate authority " + file + ": " + LastTlsError());
     }
   }
+  for (const TlsIdentity& own : trust.identities) TRY(LoadIdentity(own));
   SSL_CTX_set_verify(context_.get(), trust.is_verified ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
                      nullptr);
   ssl_.reset(SSL_new(context_.get()));
@@ -229,6 +237,16 @@ Result<> TlsTransport::Configure(const std::string& host, const TlsTrust& trust)
   }
   if (is_set == 1) return {};
   return Error(Code::kInvalid, "TLS: host '" + host + "': " + LastTlsError());
+}
+
+Result<> TlsTransport::LoadIdentity(const TlsIdentity& own) {
+  if (SSL_CTX_use_certificate_chain_file(context_.get(), own.certificate.c_str()) != 1) {
+    return Error(Code::kInvalid, "client certificate " + own.certificate + ": " + LastTlsError());
+  }
+  if (SSL_CTX_use_PrivateKey_file(context_.get(), own.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return Error(Code::kInvalid, "client key " + own.key + ": " + LastTlsError());
+  }
+  return {};
 }
 
 Error TlsTransport::HandshakeError(int error) const {
@@ -289,8 +307,8 @@ struct FreeAddresses {
 }  // namespace
 
 // Resolving is bounded by the resolver's own timeouts (resolv.conf(5)).
-Result<std::unique_ptr<Transport>> ConnectTcp(const std::string& host, uint16_t port,
-                                              milliseconds timeout) {
+Result<Connected> ConnectTcp(const std::string& host, uint16_t port, milliseconds timeout,
+                             const std::function<Result<>(const IpAddress&)>& check) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_ADDRCONFIG;
@@ -308,8 +326,15 @@ Result<std::unique_ptr<Transport>> ConnectTcp(const std::string& host, uint16_t 
   std::optional<Error> last;
   size_t tried = 0;
   for (addrinfo* at = found; at != nullptr && tried < kMaxAddresses; at = at->ai_next, ++tried) {
+    std::optional<IpAddress> peer = IpAddress::Of(*at->ai_addr);
+    if (!peer) continue;
+    Result<> allowed = check ? check(*peer) : Result<>();
+    if (!allowed.ok()) {
+      last = std::move(allowed).error();
+      continue;
+    }
     Result<std::unique_ptr<TcpTransport>> transport = ConnectTo(*at, timeout);
-    if (transport.ok()) return std::unique_ptr<Transport>(std::move(transport).value());
+    if (transport.ok()) return Connected{std::move(transport).value(), *peer};
     last = std::move(transport).error();
   }
   if (!last) return Error(Code::kUnavailable, "resolve host " + host + ": it has no address");

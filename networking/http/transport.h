@@ -5,19 +5,29 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "isolation/base/result.h"
+#include "networking/http/ip_address.h"
 
 namespace skiff::networking::http {
 
-// Whom to believe. Verified: the system's authorities and those of `authorities` (PEM files).
+// A certificate to show to those who ask for one, and its key (PEM files).
+struct TlsIdentity {
+  std::string certificate;
+  std::string key;
+};
+
+// Whom to believe, and who we are. Verified: the system's authorities and those of `authorities`
+// (PEM files).
 struct TlsTrust {
   bool is_verified = true;
   std::vector<std::string> authorities;
+  std::vector<TlsIdentity> identities;  // one per kind of key, as the peer takes them
 };
 
 class Transport {
@@ -33,9 +43,16 @@ class Transport {
   virtual void SetDeadline(std::chrono::steady_clock::time_point deadline) = 0;
 };
 
-// Tries the host's addresses in order.
-Result<std::unique_ptr<Transport>> ConnectTcp(const std::string& host, uint16_t port,
-                                              std::chrono::milliseconds timeout);
+struct Connected {
+  std::unique_ptr<Transport> transport;
+  IpAddress peer;
+};
+
+// Tries the host's addresses in order, but none that `check` (may be empty) refuses: it sees the
+// very address that is connected to, whatever a name means the next time.
+Result<Connected> ConnectTcp(const std::string& host, uint16_t port,
+                             std::chrono::milliseconds timeout,
+                             const std::function<Result<>(const IpAddress&)>& check);
 
 // Certificates that are not believed are kDenied; a peer that does not speak TLS is kInvalid.
 Result<std::unique_ptr<Transport>> StartTls(std::unique_ptr<Transport> plain,

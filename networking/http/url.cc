@@ -141,7 +141,14 @@ std::string PercentEncode(std::string_view text) {
   for (char c : text) {
     bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                     std::string_view("-_.~").find(c) != std::string_view::npos;
-    encoded += is_plain ? std::string(1, c) : "%" + HexEncode(&c, 1);
+    if (is_plain) {
+      encoded += c;
+      continue;
+    }
+    // In capitals, as RFC 3986, 2.1 wants it from who makes them.
+    constexpr char kDigits[] = "0123456789ABCDEF";
+    unsigned value = static_cast<unsigned char>(c);
+    encoded += {'%', kDigits[value >> 4], kDigits[value & 15]};
   }
   return encoded;
 }

@@ -86,18 +86,19 @@ Result<int> Carry(const Login& options, const runtime::Roots& /*roots*/) {
   credential.user = options.user;
   credential.password = TRY(ReadPassword());
   registry::Settings settings = TRY(RegistrySettings(options.registry, options.is_verified));
+  registry::CredentialStore store(options.auth_file, settings.helper_time);
   std::unique_ptr<registry::Repository> repository =
       TRY(registry::Repository::Open({options.registry, ""}, std::move(settings), credential,
                                      registry::Repository::Access::kPull));
   TRY(repository->CheckLogin());
-  registry::CredentialStore store(options.auth_file);
   TRY(store.Store(options.registry, credential));
   Print("logged in to " + Printable(options.registry) + "\n");
   return 0;
 }
 
 Result<int> Carry(const Logout& options, const runtime::Roots& /*roots*/) {
-  registry::CredentialStore store(options.auth_file);
+  registry::Settings settings = TRY(registry::LoadSettings());
+  registry::CredentialStore store(options.auth_file, settings.helper_time);
   bool is_erased = TRY(store.Erase(options.registry));
   if (!is_erased) return Error(Code::kNotFound, options.registry + ": not logged in");
   Print("logged out of " + Printable(options.registry) + "\n");

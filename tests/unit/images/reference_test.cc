@@ -91,6 +91,11 @@ TEST(PlatformTest, VariantsThatMeanTheSameAreAccepted) {
   EXPECT_TRUE(arm.Accepts({"linux", "arm64", ""}));
   EXPECT_TRUE(arm.Accepts({"", "", ""}));
   EXPECT_FALSE(arm.Accepts({"linux", "arm64", "v9"}));
+  Platform v7 = Platform::Parse("linux/arm").value();
+  EXPECT_TRUE(v7.Accepts({"linux", "arm", "v6"}));
+  EXPECT_FALSE(v7.Accepts({"linux", "arm", "v8"}));
+  EXPECT_FALSE(v7.Accepts({"linux", "arm", "hard"}));
+  EXPECT_GT(v7.Rank({"linux", "arm", "v7"}), v7.Rank({"linux", "arm", "v6"}));
   EXPECT_FALSE(arm.Accepts({"linux", "amd64", ""}));
   EXPECT_FALSE(arm.Accepts({"windows", "arm64", ""}));
 }

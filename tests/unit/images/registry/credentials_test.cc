@@ -71,6 +71,10 @@ TEST(SettingsTest, EachBadMemberIsNamed) {
   for (auto [text, word] :
        {std::pair(R"({"atempts": 1})", "atempts"), std::pair(R"({"attempts": 0})", "attempts"),
         std::pair(R"({"registries": {"r/x": {}}})", "r/x"),
+        std::pair(R"({"registries": {"r": {"leadsTo": ["10.0.0.0/33"]}}})",
+                  "registries.r.leadsTo: '10.0.0.0/33' is neither"),
+        std::pair(R"({"certificateDirectories": ["certs"]})", "'certs' is not an absolute path"),
+        std::pair(R"({"helperSeconds": 0})", "helperSeconds"),
         std::pair(R"({"registries": {"r": {"tls": 1}}})", "tls")}) {
     Result<Settings> refused = DecodeSettings(text, "registries.json");
     ASSERT_FALSE(refused.ok()) << text;
