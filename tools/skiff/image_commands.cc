@@ -10,20 +10,11 @@
 #include "tools/skiff/image_names.h"
 #include "tools/skiff/image_pull.h"
 #include "tools/skiff/images_json.h"
+#include "tools/skiff/layer_progress.h"
 #include "tools/skiff/terminal.h"
 
 namespace skiff::tools {
 namespace {
-
-// One line that is written over, and gone at the end: for people at a terminal only.
-void ShowProgress(const images::ImportProgress& progress) {
-  using Step = images::ImportProgress::Step;
-  if (progress.step == Step::kPresent || progress.step == Step::kWaiting) return;
-  uint64_t percent = progress.total == 0 ? 100 : progress.done * 100 / progress.total;
-  PrintError("\r\033[Klayer " + std::to_string(progress.layer) + " of " +
-             std::to_string(progress.layers) + ": " + std::to_string(percent) + " % of " +
-             FormatSize(progress.total));
-}
 
 // Standard input as a file that can be sought in.
 Result<UniqueFd> SpoolInput(const std::string& directory) {
@@ -52,23 +43,26 @@ Result<int> Carry(const ImageImport& options, const runtime::Roots& roots) {
   images::ImportOptions import;
   import.name = options.name;
   if (options.platform) import.platform = TRY(images::Platform::Parse(*options.platform));
-  bool is_shown = IsTerminal(STDERR_FILENO);
-  if (is_shown) import.progress = ShowProgress;
-  import.keeps_files = TRY(KeepsLayerFiles(options.keeps_files));
-  import.completes_files = options.keeps_files.value_or(false);
-  images::ImageStore store = TRY(images::ImageStore::Open(roots.data));
-  std::string path = options.path;
-  UniqueFd spooled;
-  if (path.empty()) {
-    spooled = TRY(SpoolInput(roots.data));
-    path = "/proc/self/fd/" + std::to_string(spooled.get());
-  }
-  Result<images::Image> image = store.Import(path, import);
-  if (is_shown) PrintError("\r\033[K");
-  if (!image.ok()) return std::move(image).error();
-  Print(NamesOf(image.value()) + " " + image.value().id.ToString() + "\n");
-  return 0;
+  LayerProgress progress("imported", true);
+  if (CanRedraw(STDERR_FILENO)) {
+    import.progress = [&](const images::ImportProgress& step) { progress.Show(step);
+  };
 }
+import.keeps_files = TRY(KeepsLayerFiles(options.keeps_files));
+import.completes_files = options.keeps_files.value_or(false);
+images::ImageStore store = TRY(images::ImageStore::Open(roots.data));
+std::string path = options.path;
+UniqueFd spooled;
+if (path.empty()) {
+  spooled = TRY(SpoolInput(roots.data));
+  path = "/proc/self/fd/" + std::to_string(spooled.get());
+}
+Result<images::Image> image = store.Import(path, import);
+progress.Clear();
+if (!image.ok()) return std::move(image).error();
+Print(NamesOf(image.value()) + " " + image.value().id.ToString() + "\n");
+return 0;
+}  // namespace skiff::tools
 
 Result<int> Carry(const ImageExport& options, const runtime::Roots& roots) {
   images::ExportFormat format = TRY(FormatOf(options.format));

@@ -57,11 +57,13 @@ Result<images::Image> PullImage(images::ImageStore& store, const ImagePull& opti
   pull.keeps_files = TRY(KeepsLayerFiles(options.keeps_files));
   pull.completes_files = options.keeps_files.value_or(false);
   pull.settings = TRY(RegistrySettings(reference.domain(), options.is_verified));
-  LayerProgress progress("pulled", IsTerminal(STDERR_FILENO));
+  LayerProgress progress("pulled", CanRedraw(STDERR_FILENO));
   if (!options.is_quiet) {
     pull.progress = [&](const images::ImportProgress& step) { progress.Show(step); };
   }
-  return registry::Pull(store, reference, pull);
+  Result<images::Image> image = registry::Pull(store, reference, pull);
+  progress.Clear();
+  return image;
 }
 
 Result<> PullImages(const RunDefinition& run, PullPolicy policy, const runtime::Roots& roots) {

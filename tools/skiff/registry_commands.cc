@@ -72,11 +72,13 @@ Result<int> Carry(const ImagePush& options, const runtime::Roots& roots) {
   registry::PushOptions push;
   push.auth_file = options.auth_file;
   push.settings = TRY(RegistrySettings(to.domain(), options.is_verified));
-  LayerProgress progress("pushed", IsTerminal(STDERR_FILENO));
+  LayerProgress progress("pushed", CanRedraw(STDERR_FILENO));
   if (!options.is_quiet) {
     push.progress = [&](const images::ImportProgress& step) { progress.Show(step); };
   }
-  images::Digest digest = TRY(registry::Push(store, options.image, to, push));
+  Result<images::Digest> pushed = registry::Push(store, options.image, to, push);
+  progress.Clear();
+  images::Digest digest = TRY(std::move(pushed));
   Print((options.is_quiet ? "" : to.Familiar() + " ") + digest.ToString() + "\n");
   return 0;
 }

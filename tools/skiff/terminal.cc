@@ -1,5 +1,6 @@
 #include "tools/skiff/terminal.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +24,21 @@ Result<> Flush() {
 }
 
 bool IsTerminal(int fd) { return isatty(fd) == 1; }
+
+bool CanRedraw(int fd) {
+  const char* kind = getenv("TERM");
+  return IsTerminal(fd) && (kind == nullptr || std::string_view(kind) != "dumb");
+}
+
+TerminalSize SizeOfTerminal(int fd) {
+  winsize size{};
+  bool is_known = ioctl(fd, TIOCGWINSZ, &size) == 0;
+  constexpr size_t kColumns = 80;
+  constexpr size_t kRows = 24;
+  size_t columns = is_known && size.ws_col > 0 ? size.ws_col : kColumns;
+  size_t rows = is_known && size.ws_row > 0 ? size.ws_row : kRows;
+  return {std::max<size_t>(columns, 2), std::max<size_t>(rows, 2)};
+}
 
 bool HasColors(int fd) {
   const char* no_color = getenv("NO_COLOR");

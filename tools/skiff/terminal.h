@@ -1,6 +1,7 @@
 // What skiff prints. Output that cannot be written is reported once, by Flush.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,6 +18,14 @@ void PrintWarning(std::string_view text);  // "skiff: warning: <text>"
 Result<> Flush();
 
 bool IsTerminal(int fd);
+// IsTerminal, and one that can write over what it shows.
+bool CanRedraw(int fd);
+struct TerminalSize {
+  size_t columns;
+  size_t rows;
+};
+// At this moment; 80 by 24 when it does not say. Neither is less than 2.
+TerminalSize SizeOfTerminal(int fd);
 // IsTerminal, unless the user does not want colours.
 bool HasColors(int fd);
 
