@@ -46,8 +46,9 @@ Result<> Layers::Open(const OverlaySpec& spec) {
     places_.push_back(std::move(place));
   }
   if (spec.top.empty()) return {};
-  // A mount, too: where layers must be attached, all are.
-  UniqueFd top = TRY(sys::CloneMount(AT_FDCWD, spec.top, false));
+  // Among mounts it is one, too: where those must be attached, all places are.
+  UniqueFd top = TRY(spec.user_namespace < 0 ? OpenPlace(spec.top)
+                                             : sys::CloneMount(AT_FDCWD, spec.top, false));
   places_.push_back(std::move(top));
   return {};
 }

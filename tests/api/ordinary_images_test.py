@@ -140,7 +140,10 @@ class OrdinaryImagesTest(unittest.TestCase):
         self.assertEqual(self.ran("node", "node", "-e", NODE), ["child", "http", "worker"])
 
     def test_redis(self):
-        self.assertEqual(self.ran("redis", "sh", "-c", REDIS), ["OK", "dumped", "value"])
+        for flags in (), ("--read-only",):  # what it writes is in the image's volume
+            self.assertEqual(
+                self.ran("redis", "sh", "-c", REDIS, flags=flags), ["OK", "dumped", "value"]
+            )
 
     def test_postgres(self):
         self.assertEqual(self.ran("postgres", "sh", "-c", POSTGRES), ["500500", "stopped"])

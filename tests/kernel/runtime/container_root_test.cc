@@ -10,6 +10,7 @@
 #include "isolation/sys/file.h"
 #include "isolation/sys/inode.h"
 #include "runtime/supervisor/cleanup.h"
+#include "runtime/supervisor/id_blocks.h"
 #include "runtime/supervisor/task_storage.h"
 #include "tests/support/capability.h"
 #include "tests/support/supervised_task.h"
@@ -317,6 +318,34 @@ TEST_F(ContainerRootTest, AReadonlyRootIsTheImagesLayersAndNothingElse) {
   plan.containers[0].layers.push_back(second.path());
   EXPECT_EQ(Output(plan), "bin dev etc proc second sys tmp\nrefused\n0\nrefused\n");
   EXPECT_EQ(Listing(layer_), before);
+}
+
+// As Docker has it: where nothing is, a directory of root's.
+TEST_F(ContainerRootTest, AMissingWorkingDirectoryIsMadeForRoot) {
+  for (bool is_readonly : {false, true}) {
+    for (bool has_user_namespace : {true, false}) {
+      TaskPlan plan = Plan("pwd; stat -c '%u %g %a' . ..", {"/data"}, is_readonly);
+      plan.containers[0].working_directory = "/srv/app";
+      plan.containers[0].user = "web";
+      plan.user_namespace.is_wanted = has_user_namespace;
+      if (!has_user_namespace) {
+        ReleaseIdBlock(plan.roots, plan.id, plan.user_namespace.first_id).value();
+        plan.user_namespace.first_id = 0;
+      }
+      EXPECT_EQ(Output(plan), "/srv/app\n0 0 755\n0 0 755\n");
+    }
+  }
+}
+
+TEST_F(ContainerRootTest, AUserThatTheImageDoesNotKnowEndsTheStartByName) {
+  for (bool is_readonly : {false, true}) {
+    TaskPlan plan = Plan("true", {}, is_readonly);
+    plan.containers[0].user = "nobody";
+    EXPECT_THAT(WhyNot(plan), HasSubstr("user 'nobody' is not in the image's /etc/passwd"));
+    plan = Plan("true", {}, is_readonly);
+    plan.containers[0].user = "4294967296";
+    EXPECT_THAT(WhyNot(plan), HasSubstr("'4294967296' is not between 0 and 2147483647"));
+  }
 }
 
 // With everything opened that can be, a container's root may mount its root again, for writing: the
