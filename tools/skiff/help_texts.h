@@ -185,7 +185,8 @@ inline constexpr const char* kRemoveFooter =
 
 inline constexpr const char* kInspectFooter =
     "One JSON document: the task as ECS describes it, with its limits, what enforces them, its\n"
-    "cgroups, warnings and the steps of its start. --latency prints the steps as a table.\n"
+    "cgroups, the volumes of its images, warnings and the steps of its start. --latency prints\n"
+    "the steps as a table.\n"
     "\n"
     "Examples:\n"
     "  skiff inspect 3f2a\n"
