@@ -56,6 +56,7 @@ struct MountSpec {
   bool copies_up = false;       // a new file system begins with what the root has at the target
   bool is_id_mapped = false;    // kBind: shown under the ids of the joined user namespace
   std::optional<IdMap> id_map;  // kBind: shown under these ids
+  std::string root_label;       // kFilesystem: SELinux's, on its topmost directory; "": none
 };
 
 struct DeviceSpec {
@@ -144,6 +145,8 @@ struct ContainerSpec {
   uint32_t umask = 022;
   CapabilitySets capabilities;
   bool no_new_privileges = true;
+  std::string apparmor_profile;             // "": as the kernel's rules have it for the program
+  std::string selinux_label;                // the same
   const SeccompProgram* seccomp = nullptr;  // borrowed; null: none
   uint32_t seccomp_flags = 0;               // SECCOMP_FILTER_FLAG_* of seccomp(2)
   bool seccomp_listens = false;  // somebody is to answer its calls: LaunchCallbacks::on_listener

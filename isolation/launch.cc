@@ -137,6 +137,7 @@ Result<> PreparedLaunch::AddMount(const MountSpec& mount, int user_namespace) {
     }
     child.type = Keep(mount.type);
     child.copies_up = mount.copies_up;
+    if (!mount.root_label.empty()) child.root_label = Keep(mount.root_label);
     child.wants_directory = mount.type == "proc" || mount.type == "sysfs";
     constexpr uint64_t kReadOnly = 1;  // MOUNT_ATTR_RDONLY
     child.is_readonly_late = mount.type == "tmpfs" && (mount.attributes & kReadOnly) != 0;
@@ -271,6 +272,9 @@ void PreparedLaunch::AddCredentials(const ContainerSpec& spec) {
   plan_.inheritable = spec.capabilities.inheritable;
   plan_.ambient = spec.capabilities.ambient;
   plan_.no_new_privileges = spec.no_new_privileges;
+  if (!spec.apparmor_profile.empty())
+    plan_.apparmor_command = Keep("exec " + spec.apparmor_profile);
+  if (!spec.selinux_label.empty()) plan_.selinux_label = Keep(spec.selinux_label);
   AddScheduling(spec);
   if (spec.oom_score_adj) plan_.oom_score_adj = Keep(std::to_string(*spec.oom_score_adj));
   plan_.seccomp_flags = spec.seccomp_flags;
@@ -358,6 +362,9 @@ std::string PreparedLaunch::DescribeItem(const ContainerSpec& spec, LaunchStep s
     case LaunchStep::kProtect:
       return index < readonly_.size() ? path_at(readonly_, index)
                                       : path_at(masked_, index - readonly_.size());
+    case LaunchStep::kLabel:
+      return index == 0 ? "of AppArmor, profile " + spec.apparmor_profile
+                        : "of SELinux, " + spec.selinux_label;
     case LaunchStep::kLimits:
       return index < rlimits_.size() ? "resource " + std::to_string(rlimits_[index].resource)
                                      : "scheduler, ioPriority or personality";

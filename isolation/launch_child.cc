@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "isolation/launch_label.h"
 #include "isolation/launch_mount.h"
 #include "isolation/launch_protect.h"
 #include "isolation/launch_root.h"
@@ -57,6 +58,7 @@ class Child {
   bool SetLimits();
   bool JoinUser();
   bool SetCredentials();
+  bool SetLabels();
   bool Confine();
   bool LoadFilter();
   bool Exec();
@@ -82,6 +84,7 @@ class Child {
   LaunchProtection protection_{root_};
   int console_ = -1;     // its side of the terminal
   int connection_ = -1;  // of whoever opened the gate
+  int procfs_ = -1;      // the caller's, when there are labels to write
 };
 
 int64_t Now() {
@@ -446,6 +449,14 @@ bool Child::LoadFilter() {
   return true;
 }
 
+bool Child::SetLabels() {
+  report_.item = 0;
+  if (plan_.apparmor_command != nullptr && !SetAppArmorProfile(procfs_, plan_.apparmor_command))
+    return false;
+  report_.item = 1;
+  return plan_.selinux_label == nullptr || SetSelinuxLabel(procfs_, plan_.selinux_label);
+}
+
 bool Child::Confine() {
   if (plan_.no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
   if (plan_.seccomp == nullptr || !plan_.no_new_privileges) return true;  // else: see Run
@@ -515,6 +526,11 @@ void Child::Run() {
     if (fd >= 0) WriteText(fd, plan_.oom_score_adj);
     CloseQuietly(fd);
   }
+  bool has_labels = plan_.apparmor_command != nullptr || plan_.selinux_label != nullptr;
+  if (has_labels && (procfs_ = OpenCallersProcfs()) < 0) {
+    report_.step = LaunchStep::kLabel;
+    Fail();
+  }
   Do(LaunchStep::kCgroup, &Child::JoinCgroup);
   Do(LaunchStep::kNamespaces, &Child::JoinNamespaces);
   bool is_new_root = plan_.root_mount >= 0;
@@ -538,6 +554,8 @@ void Child::Run() {
   bool is_filter_early = plan_.seccomp != nullptr && !plan_.no_new_privileges;
   // A filter may forbid what waiting needs; its listener goes to who creates, not to who starts.
   bool listens = plan_.seccomp_listens;
+  // Before a filter, which may not know the calls for it, and before the gate: who creates is told.
+  if (is_filter_early) Do(LaunchStep::kLabel, &Child::SetLabels);
   if (is_filter_early && !listens) AwaitStart();
   // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the credentials take away.
   if (plan_.seccomp != nullptr && !plan_.no_new_privileges && !LoadFilter()) {
@@ -545,6 +563,7 @@ void Child::Run() {
     Fail();
   }
   Do(LaunchStep::kCredentials, &Child::SetCredentials);
+  if (!is_filter_early) Do(LaunchStep::kLabel, &Child::SetLabels);
   if (!is_filter_early && !listens) AwaitStart();
   Do(LaunchStep::kConfine, &Child::Confine);
   if (listens) AwaitStart();

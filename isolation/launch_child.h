@@ -50,6 +50,7 @@ struct ChildMount {
   int bind_mount = -1;   // a detached mount made by the parent
   bool is_file = false;  // the bind's target is a file
   bool is_attributes_recursive = false;
+  const char* root_label = nullptr;
   const ChildOption* options = nullptr;
   size_t option_count = 0;
   uint64_t attributes = 0;
@@ -172,6 +173,9 @@ struct ChildPlan {
   unsigned seccomp_flags;
   bool seccomp_listens;
   int landlock;  // -1: none
+
+  const char* apparmor_command;  // "exec PROFILE"; null: none
+  const char* selinux_label;     // null: none
 
   const char* const* candidates;  // full paths of the program, tried in order
   size_t candidate_count;

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "isolation/launch_copy.h"
@@ -48,6 +50,18 @@ bool MakePrivateBelow(int fd, uint64_t propagation) {
   return SetPropagation(fd, propagation, false);
 }
 
+namespace {
+
+// Its end belongs to it: selinux(8).
+bool LabelRoot(int mount, const char* label) {
+  int fd = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  bool is_labelled = fd >= 0 && fsetxattr(fd, "security.selinux", label, strlen(label) + 1, 0) == 0;
+  CloseQuietly(fd);
+  return is_labelled;
+}
+
+}  // namespace
+
 int MakeFilesystem(const ChildMount& mount) {
   int context = static_cast<int>(syscall(SYS_fsopen, mount.type, FSOPEN_CLOEXEC));
   if (context < 0) return -1;
@@ -65,6 +79,10 @@ int MakeFilesystem(const ChildMount& mount) {
         syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, static_cast<unsigned>(mount.attributes)));
   }
   CloseQuietly(context);
+  if (fd >= 0 && mount.root_label != nullptr && !LabelRoot(fd, mount.root_label)) {
+    CloseQuietly(fd);
+    fd = -1;
+  }
   return fd;
 }
 

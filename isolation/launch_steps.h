@@ -25,6 +25,7 @@ enum class LaunchStep : uint8_t {
   kLimits,       // rlimits, oom_score_adj
   kUser,         // joins the task's user namespace
   kCredentials,  // capabilities, groups, user
+  kLabel,        // profile of AppArmor, label of SELinux for the exec
   kConfine,      // no_new_privs, seccomp
   kExec,
   kDone,
@@ -48,6 +49,7 @@ constexpr std::string_view LaunchStepName(LaunchStep step) {
                                                          "set limits",
                                                          "join user namespace",
                                                          "set credentials",
+                                                         "set security label",
                                                          "confine",
                                                          "exec",
                                                          "done"};

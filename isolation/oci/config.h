@@ -37,6 +37,8 @@ struct Process {
   std::vector<int> initial_processors;  // of execCPUAffinity; empty: as they are
   std::vector<int> final_processors;
   bool no_new_privileges = false;
+  std::string apparmor_profile;  // "": none
+  std::string selinux_label;     // "": none
   bool has_terminal = false;
   uint16_t console_rows = 0;
   uint16_t console_columns = 0;
@@ -95,6 +97,7 @@ struct Config {
   std::vector<IdMapping> gid_mappings;
   std::map<NamespaceType, std::string> namespaces;  // "": a new one; else a path to join
   std::vector<ClockOffset> clock_offsets;
+  std::string mount_label;  // of SELinux; "": none
   std::optional<uint32_t> personality;
   std::vector<DeviceSpec> devices;
   std::vector<std::pair<std::string, std::string>> sysctls;

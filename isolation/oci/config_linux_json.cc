@@ -443,7 +443,9 @@ Result<> ParseLinux(const JsonCursor& section, Config* config) {
   TRY(ParseNamespaces(section, config));
   TRY(ParseClocks(section, config));
   TRY(ParsePersonality(section, config));
-  TRY(RefuseMembers(section, {"intelRdt", "mountLabel", "netDevices", "memoryPolicy"}));
+  TRY(RefuseMembers(section, {"intelRdt", "netDevices", "memoryPolicy"}));
+  std::optional<JsonCursor> label = TRY(section.Find("mountLabel"));
+  if (label) config->mount_label = TRY(CleanString(*label));
   std::vector<JsonCursor> devices = TRY(FindList(section, "devices"));
   for (const JsonCursor& cursor : devices) {
     DeviceSpec device = TRY(ParseDevice(cursor));

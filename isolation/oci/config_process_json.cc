@@ -143,7 +143,11 @@ Result<> ParseProcess(const JsonCursor& process, Config* config) {
     config->process.console_rows = static_cast<uint16_t>(height.value_or(0));
     config->process.console_columns = static_cast<uint16_t>(width.value_or(0));
   }
-  TRY(RefuseMembers(process, {"apparmorProfile", "selinuxLabel"}));
+  for (auto [name, member] : {std::pair{"apparmorProfile", &config->process.apparmor_profile},
+                              {"selinuxLabel", &config->process.selinux_label}}) {
+    std::optional<JsonCursor> label = TRY(process.Find(name));
+    if (label) *member = TRY(CleanString(*label));
+  }
   TRY(ParseScheduling(process, &config->process));
   TRY(ParseCommand(process, &config->process));
   TRY(ParseUser(process, &config->process));

@@ -28,6 +28,8 @@ void PlanProcess(const Process& process, ContainerSpec* spec) {
   spec->umask = process.umask;
   spec->capabilities = process.capabilities;
   spec->no_new_privileges = process.no_new_privileges;
+  spec->apparmor_profile = process.apparmor_profile;
+  spec->selinux_label = process.selinux_label;
   spec->rlimits = process.rlimits;
   spec->oom_score_adj = process.oom_score_adj;
   spec->scheduling = process.scheduling;

@@ -15,6 +15,7 @@
 #include "isolation/oci/limits.h"
 #include "isolation/oci/rootless.h"
 #include "isolation/oci/seccomp.h"
+#include "isolation/oci/security_label.h"
 #include "isolation/oci/state.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/namespace_types.h"
@@ -168,6 +169,9 @@ Result<> Executor::MakeProcess() {
     return Error(Code::kInvalid,
                  "--additional-gids: more than " + std::to_string(kMaxGroups) + " groups");
   TRY(AddCapabilities());
+  if (!options_.apparmor_profile.empty()) process_.apparmor_profile = options_.apparmor_profile;
+  if (!options_.selinux_label.empty()) process_.selinux_label = options_.selinux_label;
+  TRY(SettleSecurityLabels(&process_));
   // Nothing a later execve could inherit (CVE-2022-29162), unless ambient ones are asked for.
   if (options_.process_file.empty() && process_.capabilities.ambient == 0)
     process_.capabilities.inheritable = 0;

@@ -26,6 +26,8 @@ struct ExecOptions {
   // Groups below the container's, [CONTROLLER,...:]PATH: the first form is for hosts with cgroup
   // v1.
   std::vector<std::string> cgroups;
+  std::string apparmor_profile;  // "": the process's own; selinux_label, too
+  std::string selinux_label;
   std::string pid_file;
   std::string console_socket;
   unsigned preserved_descriptors = 0;

@@ -184,6 +184,20 @@ Result<> AddParameter(const Mount& mount, const std::string& option, MountSpec* 
   return {};
 }
 
+// procfs and sysfs have labels of their own. An mqueue is there before it is mounted, and takes
+// none at that time any more.
+void AddLabel(const Config& config, MountSpec* spec) {
+  bool is_labelled = !config.mount_label.empty() && spec->kind == MountSpec::Kind::kFilesystem &&
+                     spec->type != "proc" && spec->type != "sysfs";
+  for (const auto& [key, value] : spec->options) is_labelled = is_labelled && key != "context";
+  if (!is_labelled) return;
+  if (spec->type == "mqueue") {
+    spec->root_label = config.mount_label;
+  } else {
+    spec->options.emplace_back("context", config.mount_label);
+  }
+}
+
 Result<> SetKind(const Mount& mount, const std::string& bundle, MountSpec* spec) {
   if (Lists(mount.options, "remount")) {
     spec->kind = MountSpec::Kind::kRemount;
@@ -260,6 +274,7 @@ Result<MountSpec> ParseMountOptions(const Mount& mount, const std::string& bundl
   // A file system that is new has nothing below it.
   if (!is_bind) spec.attributes |= spec.recursive_attributes;
   TRY(SettleIdMap(mount, config, &spec));
+  AddLabel(config, &spec);
   return spec;
 }
 

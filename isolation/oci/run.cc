@@ -22,6 +22,7 @@
 #include "isolation/oci/own_group.h"
 #include "isolation/oci/rootless.h"
 #include "isolation/oci/seccomp.h"
+#include "isolation/oci/security_label.h"
 #include "isolation/oci/state.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/mount.h"
@@ -229,6 +230,8 @@ Result<> Runner::Load() {
   text_ = TRY(sys::ReadFile(AT_FDCWD, path, kMaxConfigFile));
   config_ = TRY(ParseConfig(text_).Context(path));
   user_ = TRY(OpenJoinedUser(&config_).Context(path));
+  TRY(SettleSecurityLabels(&config_.process).Context(path));
+  TRY(CheckMountLabel(config_).Context(path));
   plan_ = TRY(PlanContainer(config_, bundle_, options_.id).Context(path));
   plan_.spec.namespaces.enter_user = user_.get();
   if (context_.cgroups == CgroupSource::kSystemd) {

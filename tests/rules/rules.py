@@ -107,6 +107,8 @@ KERNEL_ALLOWED = (
         r"isolation/launch_(child|copy|root|mount|protect)\.(cc|h)$",
         r"linux/|sched\.h$|sys/(syscall|prctl|mount)\.h$",
     ),
+    (r"isolation/launch_label\.cc$", r"linux/"),
+    (r"isolation/launch_mount\.cc$", r"sys/xattr\.h$"),
     # clone3 itself, whose child must not return through a wrapper.
     (r"isolation/launch_clone\.cc$", r"(linux/)?sched\.h$|sys/(prctl|syscall)\.h$"),
     (

@@ -50,7 +50,6 @@ CLI::App* AddMaker(CLI::App* app, const std::string& name, const std::string& he
 
 void AddExec(CLI::App* app, Session* session) {
   auto options = std::make_shared<oci::ExecOptions>();
-  auto apparmor = std::make_shared<std::string>();
   CLI::App* command = app->add_subcommand("exec", "Run a process in a running container");
   command->add_option("-p,--process", options->process_file, "File with the process as JSON");
   command->add_option("-c,--cap", options->capabilities, "One more capability (repeatable)")
@@ -68,7 +67,10 @@ void AddExec(CLI::App* app, Session* session) {
       ->allow_extra_args(false);
   command->add_flag("--ignore-paused", options->ignores_pause,
                     "In a paused container: wait inside until it is resumed");
-  command->add_option("--apparmor", *apparmor, "Not supported: refused");
+  command->add_option("--apparmor", options->apparmor_profile,
+                      "Profile of AppArmor instead of the container's");
+  command->add_option("--process-label", options->selinux_label,
+                      "Label of SELinux instead of the container's");
   command->add_option("--pid-file", options->pid_file, "File to write the process's number to");
   command->add_option("--console-socket", options->console_socket,
                       "Socket that the terminal's descriptor is sent to");
@@ -84,10 +86,6 @@ void AddExec(CLI::App* app, Session* session) {
     options->arguments = command->remaining();
     if (!options->arguments.empty() && options->arguments[0] == "--")
       options->arguments.erase(options->arguments.begin());
-    if (!apparmor->empty()) {
-      session->Settle(Error(Code::kInvalid, "--apparmor is not supported"), 255);
-      return;
-    }
     int failure_code = 255;
     Result<int> code = oci::Exec(*options, &failure_code);
     session->status = code.ok() ? code.value() : failure_code;

@@ -22,6 +22,11 @@ SANITIZED = "fuzz"  # the preset
 OUTPUT_LIMIT = 1 << 20  # of one test, in ctest's report
 VM_TIMEOUT = 1500
 VM_MEMORY = 4096
+# The machines beside the ordinary one, by the label of their tests: flags of tools/vm/run.
+MACHINES = {
+    "systemd": ("--systemd", "--append", "apparmor=1", "--append", "security=apparmor"),
+    "selinux": ("--append", "selinux=1", "--append", "security=selinux"),
+}
 
 
 class LaneFailure(Exception):
@@ -111,9 +116,9 @@ def kernel_in_vm(pattern):
     return in_vm("kernel", pattern, "--memory", str(VM_MEMORY))
 
 
-def systemd_in_vm(pattern):
-    """What wants systemd as process 1."""
-    return in_vm("systemd", pattern, "--systemd")
+def machine_in_vm(label, pattern):
+    """What wants a machine of another kind."""
+    return in_vm(label, pattern, *MACHINES[label])
 
 
 def in_vm(label, pattern, *flags):

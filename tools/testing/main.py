@@ -16,9 +16,9 @@ def parse():
         prog="tools/test",
         description="Builds skiff and runs every test; the last line counts cases.",
         epilog="Lanes: unit, rules and kernel tests and those of the tools on this host; kernel "
-        "tests in a virtual machine (tools/vm), in another those that want systemd; the checks of "
-        "that machine; unit tests with sanitizers; fuzz targets; tools/lint. The set-up, packages "
-        "included, needs root.",
+        "tests in a virtual machine (tools/vm), in others those that want systemd, AppArmor or "
+        "SELinux; the checks of that machine; unit tests with sanitizers; fuzz targets; "
+        "tools/lint. The set-up, packages included, needs root.",
     )
     parser.add_argument("--quick", action="store_true", help="unit and rules tests only")
     parser.add_argument(
@@ -51,7 +51,8 @@ def plan(options):
     yield "registries, native", lanes.natively, "ci", "registry", pattern
     yield "API, native", lanes.leaving_nothing, "api", pattern
     yield "kernel, in the machine", lanes.kernel_in_vm, pattern
-    yield "systemd, in a machine of its own", lanes.systemd_in_vm, pattern
+    for label in lanes.MACHINES:
+        yield f"{label}, in a machine of its own", lanes.machine_in_vm, label, pattern
     yield "unit, with sanitizers", lanes.sanitized, pattern
     yield "libFuzzer", lanes.fuzzed, pattern
     if not pattern:

@@ -202,6 +202,34 @@ TEST_F(OciProcessTest, AServiceManagerHearsThatAContainerIsReady) {
   EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
 }
 
+TEST_F(OciProcessTest, LabelsThatNobodyEnforcesAreRefusedByName) {
+  std::string kinds = sys::ReadFile(AT_FDCWD, "/proc/filesystems").value();
+  bool has_apparmor =
+      sys::ReadFile(AT_FDCWD, "/sys/module/apparmor/parameters/enabled").ValueOr("N")[0] == 'Y';
+  if (has_apparmor || kinds.find("selinuxfs") != std::string::npos)
+    GTEST_SKIP() << "missing capability: a kernel without AppArmor and SELinux";
+  json original = config_;
+  for (auto [section, member] : {std::pair{"process", "apparmorProfile"},
+                                 {"process", "selinuxLabel"},
+                                 {"linux", "mountLabel"}}) {
+    config_ = original;
+    config_[section][member] = "a:b";
+    Finished finished = Script("busybox true");
+    EXPECT_EQ(finished.code, 1);
+    EXPECT_THAT(finished.output,
+                HasSubstr(std::string(section) + "." + member + ": 'a:b' cannot be applied: "));
+  }
+  config_ = original;
+  config_["process"]["apparmorProfile"] = "unconfined";  // as it is without
+  Begin("sleep 1000");
+  EXPECT_THAT(Command({"exec", "--apparmor", "a:b", id_, "/bin/busybox", "true"}).output,
+              HasSubstr("process.apparmorProfile: 'a:b' cannot be applied"));
+  EXPECT_THAT(Command({"exec", "--process-label", "a:b", id_, "/bin/busybox", "true"}).output,
+              HasSubstr("process.selinuxLabel: 'a:b' cannot be applied"));
+  EXPECT_EQ(Command({"exec", "--apparmor", "unconfined", id_, "/bin/busybox", "true"}).code, 0);
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+}
+
 TEST_F(OciProcessTest, WithoutSystemdTheCgroupSourceSystemdIsRefused) {
   if (sys::Exists(AT_FDCWD, "/run/systemd/system"))
     GTEST_SKIP() << "missing capability: a host without systemd";

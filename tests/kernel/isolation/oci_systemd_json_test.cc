@@ -205,6 +205,48 @@ TEST_F(OciSystemdTest, AUnitThatIsThereIsNotTaken) {
   EXPECT_EQ(Command({"delete", "--force", id_}).output, "");
 }
 
+TEST_F(OciSystemdTest, PodmanHasItsContainersInScopes) {
+  SKIFF_REQUIRE(sys::Exists(AT_FDCWD, "/usr/bin/podman") ? "" : "podman");
+  std::string script =
+      "busybox cat /proc/self/cgroup /sys/fs/cgroup/memory.max "
+      "/sys/fs/cgroup/pids.max; exit 3";
+  std::string output = Host({"podman",
+                             "--root",
+                             bundle_.path() + "/storage",
+                             "--runroot",
+                             bundle_.path() + "/run",
+                             "--tmpdir",
+                             bundle_.path() + "/tmp",
+                             "--storage-driver",
+                             "vfs",
+                             "--events-backend",
+                             "none",
+                             "--cgroup-manager",
+                             "systemd",
+                             "--runtime",
+                             SKIFF_OCI,
+                             "run",
+                             "--rm",
+                             "--network",
+                             "none",
+                             "--cgroupns",
+                             "host",
+                             "--memory",
+                             "64m",
+                             "--pids-limit",
+                             "30",
+                             "--rootfs",
+                             busybox_->layer(),
+                             "/bin/busybox",
+                             "sh",
+                             "-c",
+                             script});
+  EXPECT_THAT(output,
+              testing::ContainsRegex("0::/machine.slice/libpod-[0-9a-f]+.scope\n67108864\n30\n"));
+  EXPECT_THAT(Host({"systemctl", "list-units", "--all", "--plain", "--no-legend", "*.scope"}),
+              Not(HasSubstr("libpod-")));
+}
+
 // Whose program is gone, whose bus is not there: told, and nothing is left.
 TEST_F(OciSystemdTest, WithoutABusItSaysSo) {
   config_["process"]["args"] = {"/bin/busybox", "true"};

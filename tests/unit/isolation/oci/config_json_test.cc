@@ -77,8 +77,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"/process/rlimits", R"([{"type": "RLIMIT_CORE", "soft": 2, "hard": 1}])",
                 "process.rlimits[0]: the soft limit is above the hard limit"},
         BadCase{"/process/oomScoreAdj", "1001", "process.oomScoreAdj: 1001 is not between"},
-        BadCase{"/process/apparmorProfile", R"("x")", "process.apparmorProfile: not supported"},
-        BadCase{"/process/selinuxLabel", R"("x")", "process.selinuxLabel: not supported"},
+        BadCase{"/process/apparmorProfile", "7", "process.apparmorProfile: "},
+        BadCase{"/process/selinuxLabel", R"("a\u0000b")", "process.selinuxLabel: holds a NUL"},
+        BadCase{"/linux/mountLabel", R"(["x"])", "linux.mountLabel: "},
         BadCase{"/process/scheduler", R"({"policy": "SCHED_X"})",
                 "process.scheduler.policy: 'SCHED_X' is unknown"},
         BadCase{"/process/ioPriority", R"({"class": "IOPRIO_CLASS_BE", "priority": 8})",
@@ -162,6 +163,17 @@ TEST(OciConfigTest, MembersThatSayNothingAreNotRefused) {
   config["linux"]["resources"] = {{"blockIO", json::object()},
                                   {"memory", {{"disableOOMKiller", false}, {"swappiness", 0}}}};
   EXPECT_TRUE(Parse(config).ok());
+}
+
+TEST(OciConfigTest, SecurityLabelsAreTaken) {
+  json config = MinimalConfig();
+  config["process"]["apparmorProfile"] = "box";
+  config["process"]["selinuxLabel"] = "u:r:box_t";
+  config["linux"]["mountLabel"] = "u:object_r:files_t";
+  Config parsed = Parse(config).value();
+  EXPECT_EQ(parsed.process.apparmor_profile, "box");
+  EXPECT_EQ(parsed.process.selinux_label, "u:r:box_t");
+  EXPECT_EQ(parsed.mount_label, "u:object_r:files_t");
 }
 
 TEST(OciConfigTest, UnknownCapabilitiesAreWarnedAbout) {

@@ -37,6 +37,28 @@ TEST(MountOptionsTest, TheLastOfOppositesCounts) {
       0U);
 }
 
+// procfs and sysfs have labels of their own, an mqueue gets it when it is there.
+TEST(MountOptionsTest, NewFileSystemsHaveTheMountLabel) {
+  Config config;
+  config.mount_label = "u:object_r:files_t:s0:c1,c2";
+  auto parse = [&](const Mount& mount) { return ParseMountOptions(mount, "/b", config).value(); };
+  Mount mount = Tmpfs({});
+  EXPECT_THAT(parse(mount).options,
+              ElementsAre(Pair("source", "tmpfs"), Pair("context", config.mount_label)));
+  EXPECT_EQ(parse(mount).root_label, "");
+  EXPECT_THAT(parse(Tmpfs({"context=own"})).options,
+              ElementsAre(Pair("source", "tmpfs"), Pair("context", "own")));
+  mount.type = "mqueue";
+  EXPECT_THAT(parse(mount).options, ElementsAre(Pair("source", "tmpfs")));
+  EXPECT_EQ(parse(mount).root_label, config.mount_label);
+  for (const char* type : {"proc", "sysfs", "cgroup"}) {
+    mount.type = type;
+    EXPECT_THAT(parse(mount).options, ElementsAre(Pair("source", "tmpfs"))) << type;
+    EXPECT_EQ(parse(mount).root_label, "") << type;
+  }
+  EXPECT_THAT(parse(Bind({"bind"})).options, testing::IsEmpty());
+}
+
 TEST(MountOptionsTest, RelativeBindSourceBeginsAtTheBundle) {
   MountSpec spec = ParseMountOptions(Bind({"rbind", "rprivate", "ro"}), "/b", {}).value();
   EXPECT_EQ(spec.kind, MountSpec::Kind::kBind);
