@@ -72,12 +72,15 @@ std::optional<uint64_t> NumberOrMax(std::string_view text) {
 
 // systemd keeps whole percents of a processor; its own file would be below what was asked for if
 // this were not rounded up. What is written to the group besides is exact.
-std::vector<UnitProperty> QuotaProperties(uint64_t quota, uint64_t period) {
+std::vector<UnitProperty> QuotaProperties(uint64_t quota, uint64_t period, bool is_period_told) {
   constexpr uint64_t kPercent = kSecond / 100;
   if (quota == kUnlimited) return {Number("CPUQuotaPerSecUSec", kUnlimited)};
   uint64_t a_second = (quota * kSecond + period - 1) / period;
-  return {Number("CPUQuotaPeriodUSec", period),
-          Number("CPUQuotaPerSecUSec", (a_second + kPercent - 1) / kPercent * kPercent)};
+  std::vector<UnitProperty> properties = {
+      Number("CPUQuotaPerSecUSec", (a_second + kPercent - 1) / kPercent * kPercent)};
+  // The property is known since systemd 242: the default is not told unless it has to be.
+  if (is_period_told) properties.push_back(Number("CPUQuotaPeriodUSec", period));
+  return properties;
 }
 
 // "QUOTA PERIOD" of cpu.max; the kernel's defaults for what is not there.
@@ -119,7 +122,7 @@ Result<> AddFile(const std::string& name, const std::string& value,
   }
   if (name == "cpu.max") {
     auto [quota, period] = QuotaOf(value);
-    for (UnitProperty& property : QuotaProperties(quota, period))
+    for (UnitProperty& property : QuotaProperties(quota, period, true))
       Set(std::move(property), properties);
   }
   if (name == "cpuset.cpus" || name == "cpuset.mems") {
@@ -305,9 +308,11 @@ Result<std::vector<UnitProperty>> LimitProperties(const CgroupLimits& limits,
   AddMemory(limits, &properties);
   if (limits.cpu_quota_us || limits.cpu_period_us) {
     auto [quota, period] = QuotaOf(group_cpu_max);
+    bool was_default = period == kCpuPeriodMicroseconds;
     quota = limits.cpu_quota_us.value_or(quota);
     period = limits.cpu_period_us.value_or(period);
-    for (UnitProperty& property : QuotaProperties(quota, period))
+    bool is_told = !was_default || period != kCpuPeriodMicroseconds;
+    for (UnitProperty& property : QuotaProperties(quota, period, is_told))
       Set(std::move(property), &properties);
   }
   if (limits.cpu_shares)

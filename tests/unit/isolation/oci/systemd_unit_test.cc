@@ -77,8 +77,8 @@ TEST(SystemdUnitTest, LimitsBecomeProperties) {
                   Number("MemoryMax", "1048576"), Number("MemorySwapMax", "4096"),
                   Number("MemoryLow", "512"), Number("MemoryHigh", most), Number("MemoryMin", "7"),
                   // 123450 us a second, to the next whole percent.
-                  Number("CPUQuotaPeriodUSec", "100000"), Number("CPUQuotaPerSecUSec", "130000"),
-                  Number("CPUWeight", "39"), Number("TasksMax", most), Number("IOWeight", "910"),
+                  Number("CPUQuotaPerSecUSec", "130000"), Number("CPUWeight", "39"),
+                  Number("TasksMax", most), Number("IOWeight", "910"),
                   UnitProperty{"AllowedCPUs", "ay", {"7", "2"}},
                   UnitProperty{"AllowedMemoryNodes", "ay", {"1"}}));
 }
@@ -94,6 +94,11 @@ TEST(SystemdUnitTest, AQuotaAloneKeepsThePeriodOfTheGroup) {
   EXPECT_THAT(LimitProperties(limits, "5000 10000\n").value(),
               UnorderedElementsAre(Number("CPUQuotaPeriodUSec", "20000"),
                                    Number("CPUQuotaPerSecUSec", "250000")));
+  // Back to the default, which is not told otherwise.
+  limits.cpu_period_us = 100'000;
+  EXPECT_THAT(LimitProperties(limits, "5000 10000\n").value(),
+              UnorderedElementsAre(Number("CPUQuotaPeriodUSec", "100000"),
+                                   Number("CPUQuotaPerSecUSec", "50000")));
   limits.cpu_quota_us = kUnlimited;
   EXPECT_THAT(LimitProperties(limits, "5000 10000\n").value(),
               ElementsAre(Number("CPUQuotaPerSecUSec", std::to_string(UINT64_MAX))));
