@@ -15,13 +15,15 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-// The first three initial labels are the kernel's own, by their places.
+// The first three initial labels are the kernel's own, by their places. Without the capability
+// no_new_privs would allow no other label than the caller's.
 constexpr char kPolicy[] = R"(
 class security
 class process
 class file
 class dir
 class filesystem
+class process2
 sid kernel
 sid security
 sid unlabeled
@@ -30,6 +32,8 @@ class process { fork transition dyntransition setexec }
 class file { read }
 class dir { read }
 class filesystem { mount }
+class process2 { nnp_transition }
+policycap nnp_nosuid_transition;
 type kernel_t;
 type box_t;
 type other_t;
