@@ -120,7 +120,7 @@ TEST_F(ContainerRootTest, AVolumeBeginsAsTheImageHasIt) {
 TEST_F(ContainerRootTest, AttributesAndCapabilitiesOfFilesComeAlong) {
   MakeDirectory("data", 0755, 0);
   MakeFile("data/file", "x", 0755, 0);
-  sys::SetXattr(AT_FDCWD, InLayer("data/file"), "user.note", "kept").value();
+  sys::SetXattr(AT_FDCWD, InLayer("data/file"), "trusted.note", "kept").value();
   // VFS_CAP_REVISION_2 with CAP_NET_BIND_SERVICE, effective.
   const std::string capability("\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
   sys::SetXattr(AT_FDCWD, InLayer("data/file"), "security.capability", capability).value();
@@ -129,7 +129,7 @@ TEST_F(ContainerRootTest, AttributesAndCapabilitiesOfFilesComeAlong) {
   ASSERT_TRUE(installation_->WaitFor(
       plan, supervisor, [](const Task& task) { return task.last_status == TaskStatus::kRunning; }));
   std::string file = plan.roots.VolumeDirectory(plan.id, "c0", 0) + "/file";
-  EXPECT_EQ(sys::GetXattr(AT_FDCWD, file, "user.note").value(), "kept");
+  EXPECT_EQ(sys::GetXattr(AT_FDCWD, file, "trusted.note").value(), "kept");
   std::string kept = sys::GetXattr(AT_FDCWD, file, "security.capability").value();
   EXPECT_EQ(kept.substr(4, 16), capability.substr(4));
   if (kept.size() == 24) {  // revision 3: of this namespace's root

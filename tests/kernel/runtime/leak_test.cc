@@ -40,7 +40,7 @@ class LeakTest : public testing::Test {
   static void FillVolume(const std::string& data) {
     sys::MakeDirectories(data + "/sub", 0750).value();
     sys::WriteFile(AT_FDCWD, data + "/file", "x", 0644).value();
-    sys::SetXattr(AT_FDCWD, data + "/file", "user.note", "x").value();
+    sys::SetXattr(AT_FDCWD, data + "/file", "trusted.note", "x").value();
     sys::Link(AT_FDCWD, data + "/file", AT_FDCWD, data + "/sub/again").value();
     sys::Symlink("/etc/passwd", AT_FDCWD, data + "/link").value();
   }
