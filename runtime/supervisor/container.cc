@@ -148,6 +148,7 @@ Result<StartedContainer> Container::Start(isolation::LaunchFailure* failure) {
   ContainerRoot root = TRY(
       MakeContainerRoot({context_->plan, plan_, context_->user_namespace, first_id()}, &planned));
   started.warnings = std::move(root.warnings);
+  looked_up_root_ = std::move(root.looked_up);
   mark("mount root");
   cgroup_ = TRY(context_->cgroups->Create(context_->plan->cgroup + "/" + plan_->name,
                                           CgroupLimitsOf(plan_->limits), &started.warnings));

@@ -88,6 +88,7 @@ class Container {
   Observer observer_;
   isolation::SeccompProgram seccomp_;
   UniqueFd landlock_;                               // until the start
+  UniqueFd looked_up_root_;                         // ContainerRoot::looked_up
   std::unique_ptr<isolation::SeccompTrace> trace_;  // null: not traced
   std::optional<isolation::Cgroup> cgroup_;
   std::unique_ptr<LogWriter> logs_;

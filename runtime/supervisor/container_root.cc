@@ -32,7 +32,7 @@ class RootBuilder {
  private:
   Result<UniqueFd> MountWritable();
   Result<UniqueFd> MountReadonly(const std::string& top);
-  Result<UniqueFd> AddMountPoints(UniqueFd root);
+  Result<> AddMountPoints(ContainerRoot* made);
   Result<> PlaceVolumes(int root);
   Result<bool> PlaceVolume(int root, MountSpec* mount);
   Result<> FillVolume(int root, const InRootPath& place, const std::string& directory);
@@ -70,7 +70,7 @@ Result<UniqueFd> RootBuilder::MountReadonly(const std::string& top) {
 
 // A layer by itself would show what overlayfs has for "removed", and whoever may mount it again
 // could write into what other containers use: an overlay of one layer gets an empty one above it.
-Result<UniqueFd> RootBuilder::AddMountPoints(UniqueFd root) {
+Result<> RootBuilder::AddMountPoints(ContainerRoot* made) {
   std::vector<isolation::MountPoint> points;
   for (const MountSpec& mount : spec_.mounts) {
     bool is_file = mount.kind == MountSpec::Kind::kBind && !mount.source.starts_with(volumes_);
@@ -78,11 +78,13 @@ Result<UniqueFd> RootBuilder::AddMountPoints(UniqueFd root) {
   }
   points.push_back({spec_.working_directory, false});
   std::string layer = directory_ + "/points";
-  bool is_made = TRY(isolation::MakeMountPoints(root.get(), points, layer, from_.first_id));
-  if (is_made) return MountReadonly(layer);
-  if (from_.container->layers.size() > 1) return root;
-  TRY(isolation::MakeEmptyLayer(root.get(), layer));
-  return MountReadonly(layer);
+  int root = made->mount.get();
+  bool is_made = TRY(isolation::MakeMountPoints(root, points, layer, from_.first_id));
+  if (!is_made && from_.container->layers.size() > 1) return {};
+  if (!is_made) TRY(isolation::MakeEmptyLayer(root, layer));
+  made->looked_up = std::move(made->mount);
+  made->mount = TRY(MountReadonly(layer));
+  return {};
 }
 
 Result<> RootBuilder::FillVolume(int root, const InRootPath& place, const std::string& directory) {
@@ -137,9 +139,9 @@ Result<> RootBuilder::PlaceVolumes(int root) {
 Result<ContainerRoot> RootBuilder::Build() {
   ContainerRoot made;
   if (from_.container->is_readonly_root) {
-    UniqueFd root = TRY(MountReadonly(""));
-    TRY(PlaceVolumes(root.get()));
-    made.mount = TRY(AddMountPoints(std::move(root)));
+    made.mount = TRY(MountReadonly(""));
+    TRY(PlaceVolumes(made.mount.get()));
+    TRY(AddMountPoints(&made));
   } else {
     made.mount = TRY(MountWritable());
     TRY(PlaceVolumes(made.mount.get()));

@@ -24,6 +24,9 @@ struct ContainerRootSpec {
 
 struct ContainerRoot {
   UniqueFd mount;  // attached nowhere
+  // What a read-only root was looked up in, if that was another mount: for the container's life,
+  // as the kernel takes milliseconds to let a mount go on a busy machine.
+  UniqueFd looked_up;
   std::vector<std::string> warnings;
 };
 
