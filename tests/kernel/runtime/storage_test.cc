@@ -52,6 +52,17 @@ class StorageTest : public testing::Test {
     plan.storage = {kLimit, is_asked};
     return plan;
   }
+  // Fills a volume of the image, and the root beside it is read-only.
+  TaskPlan PlanWithVolumes() {
+    std::string fill = kFill;
+    for (size_t at = 0; (at = fill.find("/fill", at)) != std::string::npos; at += 10) {
+      fill.replace(at, 5, "/data/fill");
+    }
+    TaskPlan plan = Plan(fill);
+    plan.containers[0].volumes = {"/data", "/tmp"};
+    plan.containers[0].is_readonly_root = true;
+    return plan;
+  }
   std::string ImageOf(const TaskPlan& plan) {
     return installation_->TaskDirectory(plan) + "/storage.img";
   }
@@ -101,15 +112,8 @@ TEST_F(StorageTest, ALimitThatIsAskedForHoldsInAnImageFile) {
   EXPECT_FALSE(sys::Exists(AT_FDCWD, ImageOf(plan)));
 }
 
-// A volume of the image, and the root that is read-only beside it.
 TEST_F(StorageTest, VolumesCountAsWell) {
-  std::string fill = kFill;
-  for (size_t at = 0; (at = fill.find("/fill", at)) != std::string::npos; at += 10) {
-    fill.replace(at, 5, "/data/fill");
-  }
-  TaskPlan plan = Plan(fill);
-  plan.containers[0].volumes = {"/data", "/tmp"};
-  plan.containers[0].is_readonly_root = true;
+  TaskPlan plan = PlanWithVolumes();
   Task task = installation_->Run(plan);
   EXPECT_THAT(task.warnings, IsEmpty());
   EXPECT_TRUE(HasStep(task));
@@ -198,6 +202,16 @@ TEST_F(QuotaTest, TheDefaultHoldsAndNothingOfItStays) {
   EXPECT_THAT(LogBytes(plan, "c0"), HasSubstr("quota exceeded"));
   EXPECT_THAT(RemainsOf(plan.roots, plan.id), IsEmpty());
   EXPECT_FALSE(sys::Exists(AT_FDCWD, ImageOf(plan)));
+}
+
+TEST_F(QuotaTest, VolumesCountAsWell) {
+  TaskPlan plan = PlanWithVolumes();
+  Task task = installation_->Run(plan);
+  EXPECT_THAT(task.warnings, IsEmpty());
+  int written = Written(plan);
+  EXPECT_GE(written, 14);
+  EXPECT_LE(written, 16);
+  EXPECT_THAT(RemainsOf(plan.roots, plan.id), IsEmpty());
 }
 
 TEST_F(QuotaTest, WhatIsUsedIsCountedAndTheLimitGoesWithTheTask) {
