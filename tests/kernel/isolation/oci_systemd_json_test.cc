@@ -177,6 +177,33 @@ TEST_F(OciSystemdTest, AStartThatFailsLeavesNoUnit) {
   EXPECT_THAT(Run({"--systemd-cgroup"}).output, HasSubstr("memory.max"));
 }
 
+// Not every call, for each run takes half a second here: the steps in between are those of any
+// other container, which LeakTest has.
+TEST_F(OciSystemdTest, ASystemCallThatFailsLeavesNoUnit) {
+  constexpr int kStride = 7;
+  constexpr int kMoreCallsThanAnyRunMakes = 5000;
+  config_["process"]["args"] = {"/bin/busybox", "true"};
+  WriteConfig();
+  std::string marker = bundle_.path() + "/marker";
+  int n = 3;
+  for (; n < kMoreCallsThanAnyRunMakes && !HasFailure(); n += kStride) {
+    std::string failpoint = "*:" + std::to_string(n) + ":5:" + marker;
+    environment_ = {"SKIFF_FAILPOINT=" + failpoint, "SKIFF_FAILPOINT_PROGRAM=skiff-oci"};
+    Finished finished = Systemd({"run", "-b", bundle_.path(), id_});
+    environment_.clear();
+    bool was_reached = sys::Exists(AT_FDCWD, marker);
+    if (!was_reached) break;
+    sys::Unlink(AT_FDCWD, marker).value();
+    Finished cleaned = Command({"delete", "--force", id_});  // what an engine does
+    EXPECT_EQ(cleaned.code, 0) << failpoint << cleaned.output;
+    // Whose last process went with its holder is taken away by systemd, in its own time.
+    Host({"systemctl", "stop", Unit()});
+    EXPECT_FALSE(sys::Exists(AT_FDCWD, Group())) << failpoint << finished.output;
+    EXPECT_FALSE(sys::Exists(AT_FDCWD, StateRoot() + "/" + id_)) << failpoint;
+  }
+  EXPECT_GT(n, 100) << "the sweep ended early";
+}
+
 // What keeps the scope while it is made ends with who makes it.
 TEST_F(OciSystemdTest, AStartWhoseRuntimeIsKilledLeavesNoProcess) {
   config_["process"]["args"] = {"/bin/busybox", "sleep", "1000"};
