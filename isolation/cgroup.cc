@@ -6,6 +6,7 @@
 
 #include "isolation/base/clock.h"
 #include "isolation/base/text.h"
+#include "isolation/cgroup_settings.h"
 #include "isolation/limits.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/process.h"
@@ -61,6 +62,35 @@ Result<> MakeGroups(const std::string& mount, const std::string& path) {
   if (at_once.ok() || at_once.error().sys_errno() != ENOENT) return at_once;
   for (const std::string& prefix : Prefixes(path)) TRY(MakeGroup(mount + "/" + prefix));
   return {};
+}
+
+// A new cpuset has no processors and no memory, and takes no process until it has.
+Result<> FillCpusets(const std::string& mount, const std::string& path) {
+  std::string parent = mount;
+  for (const std::string& prefix : Prefixes(path)) {
+    std::string group = mount + "/" + prefix;
+    for (const char* file : {"/cpuset.cpus", "/cpuset.mems"}) {
+      std::string own = TRY(sys::ReadFile(AT_FDCWD, group + file));
+      if (!TrimSpace(own).empty()) continue;
+      std::string inherited = TRY(sys::ReadFile(AT_FDCWD, parent + file));
+      TRY(sys::WriteControl(AT_FDCWD, group + file, TrimSpace(inherited)));
+    }
+    parent = group;
+  }
+  return {};
+}
+
+// Of a v1 mount's options those that name what the hierarchy has: cgroups(7).
+bool IsHierarchyName(std::string_view option) {
+  constexpr std::array<std::string_view, 7> kOthers = {
+      "rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "favordynmods"};
+  bool is_other = std::find(kOthers.begin(), kOthers.end(), option) != kOthers.end();
+  return !is_other && option.rfind("release_agent=", 0) != 0;
+}
+
+bool IsLimiting(std::string_view option) {
+  return std::any_of(kControllers.begin(), kControllers.end(),
+                     [&](Controller controller) { return option == ControllerName(controller); });
 }
 
 // A group whose last process has just gone can be busy for a moment: its css is released by RCU.
@@ -173,7 +203,7 @@ CgroupUsage Cgroup::Usage() const {
   return usage;
 }
 
-Result<CgroupHost> CgroupHost::Discover(const std::string& mountinfo) {
+Result<CgroupHost> CgroupHost::Discover(Hierarchies hierarchies, const std::string& mountinfo) {
   std::string text = TRY(sys::ReadFile(AT_FDCWD, mountinfo));
   CgroupHost host;
   for (std::string_view line : Split(text, '\n')) {
@@ -188,9 +218,11 @@ Result<CgroupHost> CgroupHost::Discover(const std::string& mountinfo) {
     if (tail[0] != "cgroup") continue;
     for (std::string_view option : Split(tail[2], ',')) {
       if (option == "freezer") host.legacy_freezer_ = mount;
-      for (Controller controller : kControllers) {
-        if (option == ControllerName(controller)) host.legacy_.push_back({controller, mount});
-      }
+      bool is_wanted =
+          hierarchies == Hierarchies::kEvery ? IsHierarchyName(option) : IsLimiting(option);
+      // What is mounted once more shows the same groups.
+      bool is_known = !host.LegacyMountOf(option).empty();
+      if (is_wanted && !is_known) host.legacy_.push_back({std::string(option), mount});
     }
   }
   if (host.unified_mount_.empty()) {
@@ -212,9 +244,7 @@ CgroupHost::Placement CgroupHost::PlacementOf(Controller controller) const {
       unified_controllers_.end()) {
     return Placement::kUnified;
   }
-  for (const Legacy& legacy : legacy_) {
-    if (legacy.controller == controller) return Placement::kLegacy;
-  }
+  if (!LegacyMountOf(ControllerName(controller)).empty()) return Placement::kLegacy;
   // v2 counts cpu time in every group's cpu.stat, controller or not.
   return controller == Controller::kCpuAccounting ? Placement::kUnified : Placement::kMissing;
 }
@@ -222,10 +252,19 @@ CgroupHost::Placement CgroupHost::PlacementOf(Controller controller) const {
 std::string CgroupHost::DirectoryOf(Controller controller, const std::string& path) const {
   Placement placement = PlacementOf(controller);
   if (placement == Placement::kUnified) return unified_mount_ + "/" + path;
+  std::string mount = LegacyMountOf(ControllerName(controller));
+  return mount.empty() ? "" : mount + "/" + path;
+}
+
+std::string CgroupHost::LegacyMountOf(std::string_view controller) const {
   for (const Legacy& legacy : legacy_) {
-    if (legacy.controller == controller) return legacy.mount + "/" + path;
+    if (legacy.controller == controller) return legacy.mount;
   }
   return "";
+}
+
+std::string CgroupHost::LegacyMountOf(const CgroupFile& file) const {
+  return LegacyMountOf(std::string_view(file.legacy_name).substr(0, file.legacy_name.find('.')));
 }
 
 std::vector<std::string> CgroupHost::Directories(const std::string& path) const {
@@ -291,6 +330,11 @@ void CgroupHost::PassOnAll(const std::string& path) const {
 Result<> CgroupHost::EnableFor(const std::string& path, const CgroupLimits& limits) const {
   std::string available = TRY(sys::ReadFile(AT_FDCWD, unified_mount_ + "/cgroup.controllers"));
   for (const CgroupFile& file : limits.files) {
+    if (!LegacyMountOf(file).empty()) continue;
+    if (file.name.empty()) {
+      return Error(Code::kInvalid, file.asked_by + ": cgroup v2 has no " + file.legacy_name +
+                                       ", and this host no hierarchy of cgroup v1 that has");
+    }
     size_t dot = file.name.find('.');
     if (dot == 0 || dot == std::string::npos || file.name.find('/') != std::string::npos) {
       return Error(Code::kInvalid,
@@ -313,93 +357,14 @@ Result<> CgroupHost::EnableFor(const std::string& path, const CgroupLimits& limi
 
 Result<> CgroupHost::MakeEverywhere(const std::string& path) const {
   TRY(MakeUnified(path));
-  for (const Legacy& legacy : legacy_) TRY(MakeGroups(legacy.mount, path));
+  for (const Legacy& legacy : legacy_) {
+    TRY(MakeGroups(legacy.mount, path));
+    if (legacy.controller == "cpuset") TRY(FillCpusets(legacy.mount, path));
+  }
   return {};
 }
 
 namespace {
-
-// One limit: where it goes in v2 and in v1.
-struct Setting {
-  Controller controller;
-  const char* what;
-  std::string unified_file;
-  std::string unified_value;
-  std::string legacy_file;  // "" when v1 has no counterpart
-  std::string legacy_value;
-  bool is_optional_file = false;  // absent without swap accounting
-  bool is_limit = true;           // false: takes a limit away, and where none can be, none is
-  bool is_second_word = false;    // in v2 behind the first one that the file has
-};
-
-Setting MemorySetting(const char* what, const char* unified_file, Bytes unified,
-                      const char* legacy_file, Bytes legacy) {
-  if (unified == kUnlimitedBytes)
-    return {Controller::kMemory, what, unified_file, "max", legacy_file, "-1", true, false};
-  return {Controller::kMemory, what,
-          unified_file,        std::to_string(unified.count()),
-          legacy_file,         std::to_string(legacy.count())};
-}
-
-void AddMemorySettings(const CgroupLimits& limits, std::vector<Setting>* settings) {
-  const std::optional<Bytes>& memory = limits.memory_max;
-  bool is_unlimited = memory == kUnlimitedBytes;
-  std::optional<Bytes> swap = is_unlimited ? kUnlimitedBytes : limits.swap_max;
-  // v1's second limit is of both together and cannot be below the first.
-  if (swap && (memory || swap == kUnlimitedBytes)) {
-    Bytes both = swap == kUnlimitedBytes ? *swap : *memory + *swap;
-    settings->push_back(MemorySetting("the swap limit", "memory.swap.max", *swap,
-                                      "memory.memsw.limit_in_bytes", both));
-    settings->back().is_optional_file = true;
-  }
-  if (memory) {
-    Setting setting =
-        MemorySetting("the memory limit", "memory.max", *memory, "memory.limit_in_bytes", *memory);
-    bool is_first = !is_unlimited && !settings->empty();
-    settings->insert(is_first ? settings->end() - 1 : settings->end(), std::move(setting));
-  }
-  if (limits.memory_low) {
-    settings->push_back(MemorySetting("the memory reservation", "memory.low", *limits.memory_low,
-                                      "memory.soft_limit_in_bytes", *limits.memory_low));
-  }
-}
-
-// In v2 one file has both: a quota alone leaves the period, a period needs the quota before it.
-void AddCpuSettings(const CgroupLimits& limits, std::vector<Setting>* settings) {
-  bool is_limit = limits.cpu_quota_us.value_or(kUnlimited) != kUnlimited;
-  std::string quota;
-  if (limits.cpu_quota_us) quota = is_limit ? std::to_string(*limits.cpu_quota_us) : "max";
-  if (limits.cpu_period_us) {
-    std::string period = std::to_string(*limits.cpu_period_us);
-    settings->push_back({Controller::kCpu, "the cpu period", quota.empty() ? "cpu.max" : "", period,
-                         "cpu.cfs_period_us", period});
-    settings->back().is_second_word = true;
-    if (!quota.empty()) quota += " " + period;
-  }
-  if (limits.cpu_quota_us) {
-    settings->push_back({Controller::kCpu, "the cpu limit", "cpu.max", quota, "cpu.cfs_quota_us",
-                         is_limit ? std::to_string(*limits.cpu_quota_us) : "-1", !is_limit,
-                         is_limit});
-  }
-  if (limits.cpu_shares) {
-    settings->push_back({Controller::kCpu, "the cpu share", "cpu.weight",
-                         std::to_string(CpuWeightOfShares(*limits.cpu_shares)), "cpu.shares",
-                         std::to_string(*limits.cpu_shares)});
-  }
-}
-
-std::vector<Setting> SettingsOf(const CgroupLimits& limits) {
-  std::vector<Setting> settings;
-  AddMemorySettings(limits, &settings);
-  AddCpuSettings(limits, &settings);
-  if (limits.pids_max) {
-    bool is_limit = *limits.pids_max != kUnlimited;
-    std::string max = is_limit ? std::to_string(*limits.pids_max) : "max";
-    settings.push_back({Controller::kPids, "the process limit", "pids.max", max, "pids.max", max,
-                        !is_limit, is_limit});
-  }
-  return settings;
-}
 
 Result<std::string> UnifiedValueOf(const Setting& setting, const std::string& file) {
   if (!setting.is_second_word) return setting.unified_value;
@@ -432,14 +397,23 @@ Result<> CgroupHost::Apply(const std::string& path, const CgroupLimits& limits,
     if (!written.ok()) return written;
   }
   for (const CgroupFile& file : limits.files) {
-    std::string group = unified_mount_ + "/" + path + "/";
-    Result<> written = sys::WriteControl(AT_FDCWD, group + file.name, file.value);
-    bool is_absent = !written.ok() && written.error().code() == Code::kNotFound;
-    if (is_absent && !file.other_name.empty())
-      written = sys::WriteControl(AT_FDCWD, group + file.other_name, file.other_value);
-    TRY(std::move(written));
+    Result<> written = Write(path, file);
+    TRY(file.asked_by.empty() ? std::move(written) : std::move(written).Context(file.asked_by));
   }
   return {};
+}
+
+Result<> CgroupHost::Write(const std::string& path, const CgroupFile& file) const {
+  std::string legacy = LegacyMountOf(file);
+  bool is_legacy = !legacy.empty();
+  std::string group = (is_legacy ? legacy : unified_mount_) + "/" + path + "/";
+  const std::string& other = is_legacy ? file.legacy_other_name : file.other_name;
+  Result<> written = sys::WriteControl(AT_FDCWD, group + (is_legacy ? file.legacy_name : file.name),
+                                       is_legacy ? file.legacy_value : file.value);
+  bool is_absent = !written.ok() && written.error().code() == Code::kNotFound;
+  if (!is_absent || other.empty()) return written;
+  return sys::WriteControl(AT_FDCWD, group + other,
+                           is_legacy ? file.legacy_value : file.other_value);
 }
 
 Result<Cgroup> CgroupHost::OpenGroup(const std::string& path) const {
@@ -466,9 +440,8 @@ std::vector<std::string> CgroupHost::HierarchiesOf(const Choice& choice) const {
   if (choice.controllers.empty()) return Directories("");
   std::vector<std::string> mounts;
   for (const std::string& name : choice.controllers) {
-    for (const Legacy& legacy : legacy_) {
-      if (ControllerName(legacy.controller) == name) mounts.push_back(legacy.mount + "/");
-    }
+    std::string mount = LegacyMountOf(name);
+    if (!mount.empty()) mounts.push_back(mount + "/");
   }
   return mounts;
 }
@@ -527,6 +500,14 @@ Result<> CgroupHost::RemoveIfEmpty(const std::string& path) const {
     if (first.ok() && !is_left) first = std::move(removed);
   }
   return first;
+}
+
+void CgroupHost::RemoveEmptyParents(const std::string& path) const {
+  std::vector<std::string> prefixes = Prefixes(path);
+  for (size_t i = prefixes.size() - 1; i > 0; --i) {
+    for (const std::string& directory : Directories(prefixes[i - 1]))
+      sys::RemoveDirectory(AT_FDCWD, directory).Ignore();
+  }
 }
 
 bool CgroupHost::IsFrozen(const std::string& path) const {

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "isolation/base/bytes.h"
@@ -37,10 +38,15 @@ inline constexpr uint64_t kUnlimited = UINT64_MAX;
 // A file of cgroup v2 by its own name, "cpuset.cpus": for what has no member of its own. The
 // controller before the dot is enabled for the group; one that this host has not is an error.
 struct CgroupFile {
-  std::string name;
+  std::string name;  // "": cgroup v2 has nothing like it, which is an error where v1 has not either
   std::string value;
   std::string other_name = {};  // where the first does not exist
   std::string other_value = {};
+  // Instead, where the controller before this dot has a hierarchy of cgroup v1 (kEvery).
+  std::string legacy_name = {};
+  std::string legacy_value = {};
+  std::string legacy_other_name = {};
+  std::string asked_by = {};  // for errors: who wants it
 };
 
 struct CgroupLimits {
@@ -95,9 +101,14 @@ class Cgroup {
 
 class CgroupHost {
  public:
+  // kLimited: of cgroup v1, the hierarchies of kControllers, which carry limits; being in one more
+  // costs every start some 0.1 ms. kEvery: all that are mounted, for callers who look for a
+  // container in each.
+  enum class Hierarchies { kLimited, kEvery };
   // Reads /proc/self/mountinfo (or a file of its form, for tests). kUnavailable without a cgroup2
   // mount.
-  static Result<CgroupHost> Discover(const std::string& mountinfo = "/proc/self/mountinfo");
+  static Result<CgroupHost> Discover(Hierarchies hierarchies = Hierarchies::kLimited,
+                                     const std::string& mountinfo = "/proc/self/mountinfo");
 
   enum class Placement { kUnified, kLegacy, kMissing };
   Placement PlacementOf(Controller controller) const;
@@ -128,6 +139,9 @@ class CgroupHost {
   // Removes what of the group holds no process; the rest stays.
   Result<> RemoveIfEmpty(const std::string& path) const;
 
+  // Removes the groups above `path` from the nearest on, as far as they are empty.
+  void RemoveEmptyParents(const std::string& path) const;
+
   // A group that is there and takes no step: of cgroup v2, or of the v1 freezer.
   bool IsFrozen(const std::string& path) const;
 
@@ -140,7 +154,7 @@ class CgroupHost {
 
  private:
   struct Legacy {
-    Controller controller;
+    std::string controller;  // "freezer", or "name=systemd" of a hierarchy without one
     std::string mount;
   };
   Result<> PassOn(const std::string& parent, const std::vector<std::string>& controllers) const;
@@ -148,6 +162,9 @@ class CgroupHost {
   void PassOnAll(const std::string& path) const;
   Result<> EnableFor(const std::string& path, const CgroupLimits& limits) const;
   Result<> MakeEverywhere(const std::string& path) const;
+  std::string LegacyMountOf(std::string_view controller) const;  // "": none
+  std::string LegacyMountOf(const CgroupFile& file) const;
+  Result<> Write(const std::string& path, const CgroupFile& file) const;
   Result<Cgroup> OpenGroup(const std::string& path) const;
   std::vector<std::string> HierarchiesOf(const Choice& choice) const;
   std::string DirectoryOf(Controller controller, const std::string& path) const;  // "" when missing

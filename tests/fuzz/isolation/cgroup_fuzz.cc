@@ -34,7 +34,7 @@ struct Tree {
   }
   skiff::Result<CgroupHost> Discover(std::string_view mountinfo) {
     Write("mountinfo", mountinfo);
-    return CgroupHost::Discover(path + "/mountinfo");
+    return CgroupHost::Discover(CgroupHost::Hierarchies::kEvery, path + "/mountinfo");
   }
 };
 
