@@ -163,10 +163,12 @@ struct ContainerSpec {
   std::string domainname;  // "" keeps
 
   NamespaceSpec namespaces;
-  int root_mount = -1;       // borrowed: the detached mount that becomes "/"; -1: the root of the
-                             // joined mount namespace is kept, nothing is mounted or made
-  std::string attach_point;  // an existing host directory; the root is attached there, in the new
-                             // namespace only
+  int root_mount = -1;  // borrowed: the detached mount that becomes "/"; -1: the root of the
+                        // joined mount namespace is kept, nothing is mounted or made
+  // An existing host directory; the root is attached there, in the new namespace only. Without a
+  // mount namespace to make or join everybody sees it there, and who launches takes it off again.
+  std::string attach_point;
+  int kept_root = -1;  // borrowed directory, without root_mount: becomes "/" by chroot(2)
   bool is_root_readonly = false;
   // The root is moved onto the host's instead of taking its place: pivot_root(2) leaves no ramfs.
   bool moves_root = false;
@@ -174,6 +176,11 @@ struct ContainerSpec {
   uint64_t root_propagation = 0;
   bool is_root_propagation_recursive = false;
   std::vector<MountSpec> mounts;
+  // Binds are made when their turn comes, so that mountinfo, which Linux 6.8 and later sort by age,
+  // has the mounts in their order. Their sources are then looked up once more, by the child:
+  // without a user namespace of the container's own and with nothing but a mount namespace in
+  // between.
+  bool binds_in_turn = false;
   std::vector<DeviceSpec> devices;
   std::vector<SymlinkSpec> symlinks;
   std::vector<std::pair<std::string, std::string>> sysctls;  // "net.ipv4.ip_forward", value

@@ -15,6 +15,7 @@
 #include "isolation/base/text.h"
 #include "isolation/launch_child.h"
 #include "isolation/launch_clone.h"
+#include "isolation/launch_mount.h"
 #include "isolation/limits.h"
 #include "isolation/sys/failpoint.h"
 #include "isolation/sys/file.h"
@@ -59,7 +60,7 @@ class PreparedLaunch {
   std::string DescribeItem(const ContainerSpec& spec, LaunchStep step, int item) const;
 
  private:
-  Result<> AddMount(const MountSpec& mount, int user_namespace);
+  Result<> AddMount(const MountSpec& mount, int user_namespace, bool is_in_turn);
   void AddDevices(const ContainerSpec& spec);
   Result<> BindDevices(const ContainerSpec& spec);
   void AddNamespaces(const ContainerSpec& spec);
@@ -103,7 +104,7 @@ Result<> MapIds(const IdMap& map, int mount, const std::string& source) {
   return sys::ShowIdsThrough(mount, space.user.get(), map.is_recursive, source);
 }
 
-Result<> PreparedLaunch::AddMount(const MountSpec& mount, int user_namespace) {
+Result<> PreparedLaunch::AddMount(const MountSpec& mount, int user_namespace, bool is_in_turn) {
   ChildMount child{};
   child.target = Keep(mount.target);
   child.attributes = mount.attributes;
@@ -121,13 +122,22 @@ Result<> PreparedLaunch::AddMount(const MountSpec& mount, int user_namespace) {
     struct stat info {};
     if (stat(mount.source.c_str(), &info) != 0)
       return Error::FromErrno(errno, "mount source " + mount.source);
+    child.is_file = !S_ISDIR(info.st_mode);
+    child.is_attributes_recursive = mount.is_attributes_recursive;
+    // What gives or takes mounts has to be a clone of what the caller has, not of the child's copy.
+    bool has_peers = mount.propagation == kShared || mount.propagation == kSlave;
+    child.is_renewed = is_in_turn && has_peers;
+    if (is_in_turn && !has_peers && !mount.is_id_mapped && !mount.id_map) {
+      child.source = Keep(mount.source);
+      child.is_recursive = mount.is_recursive;
+      mounts_.push_back(child);
+      return {};
+    }
     UniqueFd clone = TRY(sys::CloneMount(AT_FDCWD, mount.source, mount.is_recursive));
     if (mount.is_id_mapped && user_namespace >= 0) {
       TRY(sys::ShowIdsThrough(clone.get(), user_namespace, mount.is_recursive, mount.source));
     }
     if (mount.id_map) TRY(MapIds(*mount.id_map, clone.get(), mount.source));
-    child.is_file = !S_ISDIR(info.st_mode);
-    child.is_attributes_recursive = mount.is_attributes_recursive;
     child.bind_mount = clone.get();
     binds_.push_back(std::move(clone));
   } else {
@@ -167,7 +177,7 @@ Result<> PreparedLaunch::BindDevices(const ContainerSpec& spec) {
     bind.kind = MountSpec::Kind::kBind;
     bind.source = source;
     bind.target = device.path;
-    TRY(AddMount(bind, -1));
+    TRY(AddMount(bind, -1, false));
     // Where it lies on the host devices may be forbidden.
     TRY(sys::AllowDevices(mounts_.back().bind_mount));
   }
@@ -291,7 +301,8 @@ void PreparedLaunch::AddCredentials(const ContainerSpec& spec) {
 Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup) {
   if (spec.arguments.empty())
     return Error(Code::kInvalid, "no command: the image has none and none is given");
-  for (const MountSpec& mount : spec.mounts) TRY(AddMount(mount, spec.namespaces.join_user));
+  for (const MountSpec& mount : spec.mounts)
+    TRY(AddMount(mount, spec.namespaces.join_user, spec.binds_in_turn));
   if (spec.namespaces.HasOwnUser()) TRY(BindDevices(spec));
   AddDevices(spec);
   AddNamespaces(spec);
@@ -307,6 +318,8 @@ Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup
   plan_.owner = spec.first_id;
   plan_.root_mount = spec.root_mount;
   plan_.attach_point = Keep(spec.attach_point);
+  plan_.shares_mounts = !spec.namespaces.new_mount && plan_.join_mount < 0;
+  plan_.kept_root = spec.kept_root;
   plan_.is_root_readonly = spec.is_root_readonly;
   plan_.moves_root = spec.moves_root;
   plan_.root_propagation = spec.root_propagation;

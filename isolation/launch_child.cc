@@ -32,7 +32,6 @@ namespace skiff::isolation {
 namespace {
 
 // sys/mount.h and linux/mount.h cannot be included together with glibc 2.36.
-constexpr int kMntDetach = 2;  // MNT_DETACH
 constexpr size_t kPathSize = 4096;
 
 class Child {
@@ -148,6 +147,10 @@ bool Child::BecomeMappedRoot() const {
   return syscall(SYS_setresgid, 0, 0, 0) == 0 && syscall(SYS_setresuid, 0, 0, 0) == 0;
 }
 
+bool BecomeRoot(int directory) {
+  return fchdir(directory) == 0 && chroot(".") == 0 && chdir("/") == 0;
+}
+
 bool HideFromOthers() { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0; }
 
 bool Child::JoinNamespaces() {
@@ -167,6 +170,7 @@ bool Child::JoinNamespaces() {
   if (plan_.join_user >= 0 && !(setns(plan_.join_user, CLONE_NEWUSER) == 0 && BecomeMappedRoot()))
     return false;
   if (plan_.root_mount >= 0) return true;
+  if (plan_.kept_root >= 0 && !BecomeRoot(plan_.kept_root)) return false;
   int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   root_ = LaunchRoot(root, plan_.owner);
   return root >= 0;
@@ -175,7 +179,8 @@ bool Child::JoinNamespaces() {
 bool Child::AttachRoot() {
   struct mount_attr attributes {};
   attributes.propagation = kPrivate;  // nothing done here is seen outside, nor the reverse
-  if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &attributes, sizeof(attributes)) != 0)
+  if (!plan_.shares_mounts &&
+      syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &attributes, sizeof(attributes)) != 0)
     return false;
   return syscall(SYS_move_mount, plan_.root_mount, "", AT_FDCWD, plan_.attach_point,
                  MOVE_MOUNT_F_EMPTY_PATH) == 0 &&
@@ -280,6 +285,7 @@ bool TakeAway(const char* path) {
 
 bool Child::PivotRoot() {
   if (plan_.pauses_before_pivot && !AskParent(kLaunchWantsHooks)) return false;
+  if (plan_.shares_mounts) return BecomeRoot(plan_.root_mount) && SpreadRoot();
   if (plan_.moves_root) return MoveRoot() && SpreadRoot();
   // Old and new root on the same directory: the old one ends up on top and is taken off
   // (pivot_root(2), NOTES).
@@ -293,7 +299,7 @@ bool Child::MoveRoot() const {
   return TakeAway("/proc") && TakeAway("/sys") &&
          syscall(SYS_move_mount, plan_.root_mount, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) ==
              0 &&
-         fchdir(plan_.root_mount) == 0 && chroot(".") == 0 && chdir("/") == 0;
+         BecomeRoot(plan_.root_mount);
 }
 
 // Not before the pivot, which takes no shared root.

@@ -46,9 +46,12 @@ struct ChildOption {
 };
 struct ChildMount {
   const char* target;
-  const char* type;      // null for a bind
-  int bind_mount = -1;   // a detached mount made by the parent
-  bool is_file = false;  // the bind's target is a file
+  const char* type;              // null for a bind
+  int bind_mount = -1;           // a detached mount made by the parent
+  const char* source = nullptr;  // instead: a bind that is made in its turn
+  bool is_recursive = false;     // with what is mounted below `source`
+  bool is_renewed = false;       // `bind_mount` is replaced by a younger clone of it
+  bool is_file = false;          // the bind's target is a file
   bool is_attributes_recursive = false;
   const char* root_label = nullptr;
   const ChildOption* options = nullptr;
@@ -127,6 +130,8 @@ struct ChildPlan {
 
   int root_mount;
   const char* attach_point;
+  bool shares_mounts;  // the caller's mount namespace is kept
+  int kept_root;
   bool is_root_readonly;
   bool moves_root;
   uint64_t root_propagation;

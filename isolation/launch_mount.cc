@@ -94,6 +94,28 @@ int Mounter::OpenTarget(const ChildMount& mount) const {
                                : root_.OpenDirectory(mount.target);
 }
 
+int OpenBind(const ChildMount& mount) {
+  if (mount.source == nullptr) return mount.bind_mount;
+  unsigned flags =
+      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (mount.is_recursive ? unsigned{AT_RECURSIVE} : 0U);
+  return static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, mount.source, flags));
+}
+
+// A younger clone of the mount at `target` in its place. Before Linux 6.15 nothing can be cloned
+// that is not attached.
+bool Renew(int target, int* made) {
+  int clone = CloneMountOf(*made, true);
+  bool is_renewed = clone >= 0 && fchdir(*made) == 0 &&
+                    syscall(SYS_umount2, ".", kMntDetach) == 0 && chdir("/") == 0 &&
+                    Attach(clone, target);
+  if (is_renewed) {
+    *made = clone;
+  } else {
+    CloseQuietly(clone);
+  }
+  return is_renewed;
+}
+
 // A new file system, or the host's where a user namespace may not make one.
 int Mounter::MakeMount(const ChildMount& mount) const {
   int made = MakeFilesystem(mount);
@@ -137,8 +159,9 @@ bool Mounter::Mount(ChildMount* plan) const {
     CloseQuietly(target);
     return is_changed;
   }
-  int made = is_bind ? mount.bind_mount : MakeMount(mount);
+  int made = is_bind ? OpenBind(mount) : MakeMount(mount);
   bool is_fine = made >= 0 && (!mount.copies_up || CopyTree(target, made)) && Attach(made, target);
+  if (is_fine && mount.is_renewed) is_fine = Renew(target, &made);
   if (is_fine && is_bind) is_fine = AdjustBind(mount, made);
   if (is_fine && !is_bind && mount.propagation != 0)
     is_fine = SetPropagation(made, mount.propagation, mount.is_propagation_recursive);
@@ -146,7 +169,7 @@ bool Mounter::Mount(ChildMount* plan) const {
   CloseQuietly(target);
   if (mount.is_readonly_late) {
     plan->made = made;
-  } else if (!is_bind) {
+  } else if (made != mount.bind_mount) {
     CloseQuietly(made);
   }
   return is_fine;

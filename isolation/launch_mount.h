@@ -15,6 +15,7 @@ inline constexpr uint64_t kUnbindable = 1 << 17;  // MS_UNBINDABLE and its neigh
 inline constexpr uint64_t kPrivate = 1 << 18;
 inline constexpr uint64_t kSlave = 1 << 19;
 inline constexpr uint64_t kShared = 1 << 20;
+inline constexpr int kMntDetach = 2;  // MNT_DETACH
 
 bool Attach(int mount_fd, int target_fd);
 int CloneMountOf(int fd, bool is_recursive);

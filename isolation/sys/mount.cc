@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -104,6 +105,14 @@ Result<> AttachMount(int mount_fd, int dirfd, const std::string& path) {
   return CallVoid("move_mount", path, [&] {
     return Number(syscall(SYS_move_mount, mount_fd, "", dirfd, path.c_str(), flags));
   });
+}
+
+Result<uint64_t> MountNumber(int dirfd, const std::string& path) {
+  struct statx info {};
+  TRY(CallVoid("statx", path, [&] {
+    return statx(dirfd, path.c_str(), AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &info);
+  }));
+  return info.stx_mnt_id;
 }
 
 Result<> DetachMount(const std::string& path) {

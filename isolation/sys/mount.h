@@ -42,6 +42,8 @@ Result<> SetMountAttributes(int mount_fd, uint64_t attr_set, uint64_t attr_clear
 Result<> AllowDevices(int mount_fd);
 // Attaches a detached mount at `path`.
 Result<> AttachMount(int mount_fd, int dirfd, const std::string& path);
+// The number of the mount that `path` is on, or with an empty path `dirfd` itself.
+Result<uint64_t> MountNumber(int dirfd, const std::string& path);
 Result<> DetachMount(const std::string& path);  // umount2(MNT_DETACH|UMOUNT_NOFOLLOW)
 
 }  // namespace skiff::sys
