@@ -173,8 +173,8 @@ Result<Config> ParseConfig(std::string_view text) {
   TRY(ParseProcess(process, &config));
   TRY(ParseRoot(root, &config));
   TRY(ParseMounts(root, &config));
-  JsonCursor linux_section = TRY(root.Get("linux"));
-  TRY(ParseLinux(linux_section, &config));
+  std::optional<JsonCursor> linux_section = TRY(root.Find("linux"));
+  if (linux_section) TRY(ParseLinux(*linux_section, &config));
   TRY(ParseNames(root, &config));
   TRY(ParseAnnotations(root, &config));
   return config;

@@ -74,12 +74,15 @@ Result<> ParseNamespaces(const JsonCursor& section, Config* config) {
   TRY(ParseMappings(section, "gidMappings", &config->gid_mappings));
   std::vector<JsonCursor> namespaces = TRY(FindList(section, "namespaces"));
   for (const JsonCursor& cursor : namespaces) TRY(ParseNamespace(cursor, config));
-  if (!config->namespaces.contains(NamespaceType::kMount))
-    return section.Invalid("namespaces: one of type mount is required");
   auto user = config->namespaces.find(NamespaceType::kUser);
   bool has_user = user != config->namespaces.end();
   if (!has_user && !(config->uid_mappings.empty() && config->gid_mappings.empty()))
     return section.Invalid("uidMappings and gidMappings need a namespace of type user");
+  if (has_user && !config->namespaces.contains(NamespaceType::kMount)) {
+    return section.Invalid(
+        "namespaces: one of type mount is required beside that of type user, "
+        "which has no right to mount in the caller's");
+  }
   bool is_new_user = has_user && user->second.empty();
   if (is_new_user && (config->uid_mappings.empty() || config->gid_mappings.empty()))
     return section.Invalid("a namespace of type user needs uidMappings and gidMappings");
@@ -189,8 +192,25 @@ void Note(const JsonCursor& section, std::string_view name, Resources* resources
 
 void AddFile(const JsonCursor& section, std::string_view name, CgroupFile file,
              Resources* resources) {
-  resources->limits.files.push_back(std::move(file));
   Note(section, name, resources);
+  file.asked_by = resources->limit_paths.back();
+  resources->limits.files.push_back(std::move(file));
+}
+
+// A file that cgroup v2 has not.
+CgroupFile LegacyFile(std::string name, std::string value) {
+  CgroupFile file;
+  file.legacy_name = std::move(name);
+  file.legacy_value = std::move(value);
+  return file;
+}
+
+// A file of the same content in both versions.
+CgroupFile FileOfBoth(std::string name, std::string legacy_name, const std::string& value) {
+  CgroupFile file = LegacyFile(std::move(legacy_name), value);
+  file.name = std::move(name);
+  file.value = value;
+  return file;
 }
 
 // A limit where 0 says nothing and -1 takes away what there is, which asks for no cgroup.
@@ -226,9 +246,24 @@ Result<> ParseMemory(const JsonCursor& memory, Resources* resources) {
   std::optional<uint64_t> reservation = TRY(ParseLimit(memory, "reservation", resources));
   if (reservation) limits.memory_low = Bytes(*reservation);
   TRY(ParseSwap(memory, &limits));
-  // useHierarchy is what every cgroup of today does; kernel memory limits are gone from Linux.
-  return RefuseMembers(
-      memory, {"kernel", "kernelTCP", "swappiness", "disableOOMKiller", "checkBeforeUpdate"});
+  std::optional<int64_t> swappiness = TRY(memory.FindInteger("swappiness", 0, 200));
+  if (swappiness) {
+    AddFile(memory, "swappiness", LegacyFile("memory.swappiness", std::to_string(*swappiness)),
+            resources);
+  }
+  std::optional<bool> survives = TRY(memory.FindBoolean("disableOOMKiller"));
+  if (survives.value_or(false))
+    AddFile(memory, "disableOOMKiller", LegacyFile("memory.oom_control", "1"), resources);
+  for (const char* name : {"kernel", "kernelTCP"}) {
+    std::optional<int64_t> kernel = TRY(memory.FindInteger(name, -1));
+    if (kernel.value_or(-1) > 0) {
+      resources->warnings.push_back(memory.path() + "." + name +
+                                    ": is ignored: Linux has no limit of its own for it any more, "
+                                    "the memory limit holds for both");
+    }
+  }
+  // useHierarchy is what every cgroup of today does.
+  return RefuseMembers(memory, {"checkBeforeUpdate"});
 }
 
 Result<> ParseCpu(const JsonCursor& cpu, Resources* resources) {
@@ -243,13 +278,25 @@ Result<> ParseCpu(const JsonCursor& cpu, Resources* resources) {
   limits.cpu_quota_us = TRY(ParseLimit(cpu, "quota", resources));
   for (auto [name, file] : {std::pair{"cpus", "cpuset.cpus"}, {"mems", "cpuset.mems"}}) {
     std::optional<std::string> list = TRY(cpu.FindString(name));
-    if (list && !list->empty()) AddFile(cpu, name, {file, *list}, resources);
+    if (list && !list->empty()) AddFile(cpu, name, FileOfBoth(file, file, *list), resources);
   }
-  for (auto [name, file] : {std::pair{"burst", "cpu.max.burst"}, {"idle", "cpu.idle"}}) {
-    std::optional<int64_t> number = TRY(cpu.FindInteger(name, 0));
-    if (number) AddFile(cpu, name, {file, std::to_string(*number)}, resources);
+  struct Number {
+    const char* name;
+    const char* file;
+    const char* legacy;
+  };
+  // The real-time period before what must fit into it.
+  for (const Number& known : {Number{"burst", "cpu.max.burst", "cpu.cfs_burst_us"},
+                              {"idle", "cpu.idle", "cpu.idle"},
+                              {"realtimePeriod", "", "cpu.rt_period_us"},
+                              {"realtimeRuntime", "", "cpu.rt_runtime_us"}}) {
+    std::optional<int64_t> number = TRY(cpu.FindInteger(known.name, 0));
+    bool says_nothing = *known.file == 0 && number.value_or(0) == 0;
+    if (number && !says_nothing)
+      AddFile(cpu, known.name, FileOfBoth(known.file, known.legacy, std::to_string(*number)),
+              resources);
   }
-  return RefuseMembers(cpu, {"realtimeRuntime", "realtimePeriod"});
+  return {};
 }
 
 Result<> ParsePids(const JsonCursor& pids, Resources* resources) {
@@ -267,7 +314,10 @@ Result<> ParseHugePages(const JsonCursor& resources, Resources* parsed) {
     if (!is_size) return size.Invalid("'" + name + "' is not a size such as 2MB");
     JsonCursor limit = TRY(cursor.Get("limit"));
     int64_t bytes = TRY(limit.Integer(0));
-    AddFile(cursor, "limit", {"hugetlb." + name + ".max", std::to_string(bytes)}, parsed);
+    AddFile(cursor, "limit",
+            FileOfBoth("hugetlb." + name + ".max", "hugetlb." + name + ".limit_in_bytes",
+                       std::to_string(bytes)),
+            parsed);
   }
   return {};
 }
@@ -285,41 +335,72 @@ Result<std::string> ParseBlockDevice(const JsonCursor& cursor) {
 }
 
 // By the BFQ scheduler's own file where there is one; else as everybody converts 10..1000 to
-// 1..10000.
+// 1..10000. "": of every device.
 CgroupFile WeightFile(const std::string& device, int64_t weight) {
   int64_t converted = 1 + (weight - 10) * 9999 / 990;
-  return {"io.bfq.weight", device + " " + std::to_string(weight), "io.weight",
-          device + " " + std::to_string(converted)};
+  std::string key = device.empty() ? "default" : device;
+  std::string suffix = device.empty() ? "" : "_device";
+  CgroupFile file = {"io.bfq.weight", key + " " + std::to_string(weight), "io.weight",
+                     key + " " + std::to_string(converted)};
+  file.legacy_name = "blkio.weight" + suffix;
+  file.legacy_other_name = "blkio.bfq.weight" + suffix;
+  file.legacy_value = (device.empty() ? "" : device + " ") + std::to_string(weight);
+  return file;
+}
+
+Result<> ParseLeafWeight(const JsonCursor& section, const std::string& device, Resources* parsed) {
+  std::optional<int64_t> weight = TRY(section.FindInteger("leafWeight", 0, 1000));
+  if (weight.value_or(0) == 0) return {};
+  std::string suffix = device.empty() ? "" : "_device";
+  std::string value = (device.empty() ? "" : device + " ") + std::to_string(*weight);
+  AddFile(section, "leafWeight", LegacyFile("blkio.leaf_weight" + suffix, std::move(value)),
+          parsed);
+  return {};
+}
+
+struct Throttle {
+  const char* name;
+  const char* key;     // in io.max
+  const char* legacy;  // in cgroup v1
+};
+
+Result<> ParseThrottle(const JsonCursor& io, const Throttle& throttle, Resources* parsed) {
+  std::vector<JsonCursor> throttles = TRY(FindList(io, throttle.name));
+  for (const JsonCursor& cursor : throttles) {
+    std::string device = TRY(ParseBlockDevice(cursor));
+    JsonCursor rate = TRY(cursor.Get("rate"));
+    int64_t number = TRY(rate.Integer(0));
+    std::string value = number == 0 ? "max" : std::to_string(number);
+    CgroupFile file = LegacyFile(std::string("blkio.throttle.") + throttle.legacy,
+                                 device + " " + std::to_string(number));
+    file.name = "io.max";
+    file.value = device + " " + throttle.key + "=" + value;
+    AddFile(cursor, "rate", std::move(file), parsed);
+  }
+  return {};
 }
 
 Result<> ParseBlockIo(const JsonCursor& resources, Resources* parsed) {
   std::optional<JsonCursor> io = TRY(resources.Find("blockIO"));
   if (!io) return {};
-  TRY(RefuseMembers(*io, {"leafWeight"}));  // of cgroup v1 alone
   std::optional<int64_t> weight = TRY(io->FindInteger("weight", 0, 1000));
   if (weight.value_or(0) >= 10)
-    AddFile(*io, "weight", WeightFile("default", *weight), parsed);
+    AddFile(*io, "weight", WeightFile("", *weight), parsed);
   else if (weight.value_or(0) != 0)
     return io->Invalid("weight: is below 10");
+  TRY(ParseLeafWeight(*io, "", parsed));
   std::vector<JsonCursor> devices = TRY(FindList(*io, "weightDevice"));
   for (const JsonCursor& cursor : devices) {
-    TRY(RefuseMembers(cursor, {"leafWeight"}));
     std::string device = TRY(ParseBlockDevice(cursor));
     std::optional<int64_t> own = TRY(cursor.FindInteger("weight", 10, 1000));
     if (own) AddFile(cursor, "weight", WeightFile(device, *own), parsed);
+    TRY(ParseLeafWeight(cursor, device, parsed));
   }
-  for (auto [name, key] : {std::pair{"throttleReadBpsDevice", "rbps"},
-                           {"throttleWriteBpsDevice", "wbps"},
-                           {"throttleReadIOPSDevice", "riops"},
-                           {"throttleWriteIOPSDevice", "wiops"}}) {
-    std::vector<JsonCursor> throttles = TRY(FindList(*io, name));
-    for (const JsonCursor& cursor : throttles) {
-      std::string device = TRY(ParseBlockDevice(cursor));
-      JsonCursor rate = TRY(cursor.Get("rate"));
-      int64_t number = TRY(rate.Integer(0));
-      std::string value = number == 0 ? "max" : std::to_string(number);
-      AddFile(cursor, "rate", {"io.max", device + " " + key + "=" + value}, parsed);
-    }
+  for (const Throttle& throttle : {Throttle{"throttleReadBpsDevice", "rbps", "read_bps_device"},
+                                   {"throttleWriteBpsDevice", "wbps", "write_bps_device"},
+                                   {"throttleReadIOPSDevice", "riops", "read_iops_device"},
+                                   {"throttleWriteIOPSDevice", "wiops", "write_iops_device"}}) {
+    TRY(ParseThrottle(*io, throttle, parsed));
   }
   return {};
 }
@@ -341,13 +422,21 @@ Result<> ParseRdma(const JsonCursor& resources, Resources* parsed) {
   return {};
 }
 
-Result<> ParseNetworkIds(const JsonCursor& resources) {
+Result<> ParseNetworkIds(const JsonCursor& resources, Resources* parsed) {
   std::optional<JsonCursor> network = TRY(resources.Find("network"));
   if (!network) return {};
-  for (const char* name : {"classID", "priorities"}) {
-    std::optional<JsonCursor> found = TRY(network->Find(name));
-    if (found)
-      return found->Invalid("not supported by skiff-oci: cgroup v2 has no network classes");
+  std::optional<int64_t> id = TRY(network->FindInteger("classID", 0, kMaxUint32));
+  if (id) AddFile(*network, "classID", LegacyFile("net_cls.classid", std::to_string(*id)), parsed);
+  std::vector<JsonCursor> priorities = TRY(FindList(*network, "priorities"));
+  for (const JsonCursor& cursor : priorities) {
+    JsonCursor name = TRY(cursor.Get("name"));
+    std::string interface = TRY(CleanString(name));
+    if (interface.empty() || interface.find_first_of(" \n") != std::string::npos)
+      return name.Invalid("not the name of an interface");
+    JsonCursor priority = TRY(cursor.Get("priority"));
+    int64_t number = TRY(priority.Integer(0, kMaxUint32));
+    AddFile(cursor, "priority",
+            LegacyFile("net_prio.ifpriomap", interface + " " + std::to_string(number)), parsed);
   }
   return {};
 }
@@ -436,7 +525,7 @@ Result<> ParseResourceMembers(const JsonCursor& resources, Resources* parsed) {
     DeviceRule rule = TRY(ParseDeviceRule(cursor, &parsed->warnings));
     parsed->device_rules.push_back(rule);
   }
-  return ParseNetworkIds(resources);
+  return ParseNetworkIds(resources, parsed);
 }
 
 Result<> ParseLinux(const JsonCursor& section, Config* config) {

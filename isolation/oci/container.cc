@@ -157,6 +157,12 @@ std::vector<DeviceRule> WithDefaultRules(std::vector<DeviceRule> rules) {
   return rules;
 }
 
+bool HasOwnParentGroups(const Config& config) {
+  const std::string& path = config.cgroups_path;
+  // slice:prefix:name are systemd's.
+  return !path.empty() && path[0] != '/' && path.find(':') == std::string::npos;
+}
+
 Result<ContainerPlan> PlanContainer(const Config& config, const std::string& bundle,
                                     const std::string& id) {
   TRY(CheckContainerId(id));

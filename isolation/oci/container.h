@@ -24,6 +24,10 @@ Result<std::string> PlanCgroupPath(const std::string& cgroups_path, const std::s
 
 // `bundle` is absolute. Adds the devices and links that every runtime must supply, unless /dev is
 // a bind of the host's.
+// A relative linux.cgroupsPath is placed by the runtime, which removes the groups above when it is
+// the last one in them.
+bool HasOwnParentGroups(const Config& config);
+
 Result<ContainerPlan> PlanContainer(const Config& config, const std::string& bundle,
                                     const std::string& id);
 

@@ -167,7 +167,7 @@ Result<> WatchEvents(const CommandContext& context, const std::string& id,
     return Error(Code::kConflict, "container '" + id + "' is " + state.status + ", not running");
   if (state.cgroup_path.empty())
     return Error(Code::kInvalid, "container '" + id + "' has no cgroup: what it uses is unknown");
-  CgroupHost host = TRY(CgroupHost::Discover());
+  CgroupHost host = TRY(CgroupHost::Discover(CgroupHost::Hierarchies::kEvery));
   Files files(host.Directories(state.cgroup_path));
   emit(Line("stats", id, Statistics(files)));
   if (options.is_once) return {};

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "isolation/base/text.h"
@@ -200,6 +201,11 @@ Result<> Executor::OpenNamespaces() {
     namespaces_.push_back(std::move(theirs));
   }
   root_ = TRY(sys::Open(AT_FDCWD, process + "/root", O_PATH | O_DIRECTORY));
+  // Its mounts are ours: then its root is all that it has of its own.
+  bool has_mounts =
+      std::any_of(namespaces.joins.begin(), namespaces.joins.end(),
+                  [](const NamespaceJoin& join) { return join.type == sys::kMountNamespace; });
+  if (!has_mounts) spec_.kept_root = root_.get();
   bool has_ended = TRY(sys::PollReadable(container_.get(), std::chrono::milliseconds(0)));
   if (has_ended) return Error(Code::kConflict, "container '" + options_.id + "' has ended");
   return {};
@@ -212,7 +218,7 @@ Result<> Executor::OpenCgroup() {
     CgroupHost::Choice choice = TRY(ParseCgroup(text));
     choices.push_back(std::move(choice));
   }
-  CgroupHost host = TRY(CgroupHost::Discover());
+  CgroupHost host = TRY(CgroupHost::Discover(CgroupHost::Hierarchies::kEvery));
   Result<Cgroup> group = host.Open(state_.cgroup_path, choices);
   if (!group.ok())
     return std::move(group).error().Context("exec: adding pid of the process to cgroups");
@@ -251,7 +257,7 @@ Result<Launched> Executor::LaunchInGroup(LaunchFailure* failure) {
   std::string own = TRY(sys::ReadFile(AT_FDCWD, "/proc/" + std::to_string(state_.pid) + "/cgroup"));
   for (std::string_view line : Split(own, '\n')) {
     if (line.rfind("0::/", 0) != 0) continue;
-    CgroupHost host = TRY(CgroupHost::Discover());
+    CgroupHost host = TRY(CgroupHost::Discover(CgroupHost::Hierarchies::kEvery));
     cgroup_ = TRY(host.Open(std::string(line.substr(4))));
     return Launch(spec_, &*cgroup_, failure, callbacks);
   }
@@ -283,7 +289,7 @@ Result<int> Executor::Start() {
   LaunchFailure failure;
   Result<Launched> launched = LaunchInGroup(&failure);
   if (!launched.ok()) return std::move(launched).error();
-  TellSteps(launched.value(), options_.context);
+  TellSteps(launched.value(), options_.context, true);
   sys::Process process = std::move(launched.value().process);
   Result<> noted = WritePidFile(options_.pid_file, process.pid);
   if (!noted.ok()) {

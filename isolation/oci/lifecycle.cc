@@ -16,6 +16,7 @@
 #include "isolation/oci/seccomp.h"
 #include "isolation/oci/systemd_unit.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/mount.h"
 #include "isolation/sys/namespace_types.h"
 #include "isolation/sys/process.h"
 #include "isolation/sys/socket.h"
@@ -49,7 +50,7 @@ Result<> OpenGate(const StateDirectory& directory, const Config& config) {
 }
 
 Result<> KillGroup(const std::string& path, int signal) {
-  CgroupHost host = TRY(CgroupHost::Discover());
+  CgroupHost host = TRY(CgroupHost::Discover(CgroupHost::Hierarchies::kEvery));
   std::string text =
       TRY(sys::ReadFile(AT_FDCWD, host.unified_mount() + "/" + path + "/cgroup.procs"));
   for (std::string_view line : Split(TrimSpace(text), '\n')) {
@@ -66,7 +67,7 @@ Result<> EndProcess(const State& state) {
   UniqueFd process = OpenContainerProcess(state);
   if (!process.valid()) return {};
   sys::SignalPidfd(process.get(), SIGKILL).Ignore();
-  Result<CgroupHost> host = CgroupHost::Discover();
+  Result<CgroupHost> host = CgroupHost::Discover(CgroupHost::Hierarchies::kEvery);
   if (host.ok()) host.value().FreeFromLegacyFreezer(state.pid).Ignore();
   bool has_ended = TRY(sys::PollReadable(process.get(), kCgroupEmptyTimeout));
   if (!has_ended)
@@ -192,13 +193,16 @@ Result<> DeleteContainer(const CommandContext& context, const std::string& id, b
   if (!is_deletable && !is_forced)
     return Error(Code::kConflict, "container '" + id + "' is " + state.status +
                                       ": cannot delete container that is not stopped");
+  Result<Config> config = LoadedConfig(directory);
   Result<> first = EndProcess(state);
   if (!state.cgroup_path.empty()) {
-    Result<CgroupHost> host = CgroupHost::Discover();
+    Result<CgroupHost> host = CgroupHost::Discover(CgroupHost::Hierarchies::kEvery);
     auto remove = [&]() -> Result<> {
       if (!host.ok()) return std::move(host).error();
       Result<> removed = state.is_cgroup_shared ? host.value().RemoveIfEmpty(state.cgroup_path)
                                                 : host.value().Remove(state.cgroup_path);
+      if (config.ok() && HasOwnParentGroups(config.value()))
+        host.value().RemoveEmptyParents(state.cgroup_path);
       if (state.systemd_unit.empty()) return removed;
       Result<> stopped = StopScope(BusOf(context, state), state.systemd_unit);
       return removed.ok() ? std::move(stopped) : std::move(removed);
@@ -206,13 +210,22 @@ Result<> DeleteContainer(const CommandContext& context, const std::string& id, b
     Result<> removed = remove();
     if (first.ok()) first = std::move(removed);
   }
-  Result<Config> config = LoadedConfig(directory);
+  Result<> detached = DetachRoot(state);
+  if (first.ok()) first = std::move(detached);
   if (!first.ok()) return first;  // the state stays, so that it can be tried again
   TRY(directory.Remove());
   state.status = "stopped";
   state.pid = 0;
   if (config.ok()) RunPoststop(context, config.value(), state);
   return {};
+}
+
+Result<> DetachRoot(const State& state) {
+  if (state.root_mount == 0) return {};
+  Result<uint64_t> number = sys::MountNumber(AT_FDCWD, state.rootfs);
+  // Another mount, or none: somebody was here before.
+  if (!number.ok() || number.value() != state.root_mount) return {};
+  return sys::DetachMount(state.rootfs);
 }
 
 Result<> FreezeContainer(const CommandContext& context, const std::string& id, bool is_frozen) {
@@ -222,7 +235,7 @@ Result<> FreezeContainer(const CommandContext& context, const std::string& id, b
   if (!is_right) return WrongStatus(state, wanted);
   if (state.cgroup_path.empty())
     return Error(Code::kInvalid, "container '" + id + "' has no cgroup: it cannot be paused");
-  CgroupHost host = TRY(CgroupHost::Discover());
+  CgroupHost host = TRY(CgroupHost::Discover(CgroupHost::Hierarchies::kEvery));
   std::string group = host.unified_mount() + "/" + state.cgroup_path;
   TRY(sys::WriteControl(AT_FDCWD, group + "/cgroup.freeze", is_frozen ? "1" : "0"));
   std::string wanted_line = is_frozen ? "frozen 1" : "frozen 0";
@@ -248,8 +261,8 @@ Result<> UpdateContainer(const CommandContext& context, const std::string& id,
     return Error(Code::kInvalid, "container '" + id + "' has no cgroup: it cannot be updated");
   if (!resources.device_rules.empty())
     return Error(Code::kInvalid, "devices: the rules of a container cannot be changed");
-  CgroupHost host = TRY(CgroupHost::Discover());
-  std::vector<std::string> warnings;
+  CgroupHost host = TRY(CgroupHost::Discover(CgroupHost::Hierarchies::kEvery));
+  std::vector<std::string> warnings = resources.warnings;
   if (!state.systemd_unit.empty()) {
     std::string cpu_max =
         sys::ReadFile(AT_FDCWD, host.unified_mount() + "/" + state.cgroup_path + "/cpu.max")
@@ -266,7 +279,7 @@ Result<std::vector<int>> ContainerProcesses(const CommandContext& context, const
   State state = TRY(FindContainer(context, id));
   if (state.cgroup_path.empty())
     return Error(Code::kInvalid, "container '" + id + "' has no cgroup: its processes are unknown");
-  CgroupHost host = TRY(CgroupHost::Discover());
+  CgroupHost host = TRY(CgroupHost::Discover(CgroupHost::Hierarchies::kEvery));
   std::vector<int> pids;
   std::vector<std::string> groups = {host.unified_mount() + "/" + state.cgroup_path};
   while (!groups.empty()) {

@@ -35,6 +35,9 @@ Result<> UpdateContainer(const CommandContext& context, const std::string& id,
                          const Resources& resources);
 Result<std::vector<int>> ContainerProcesses(const CommandContext& context, const std::string& id);
 
+// Takes the container's root off its directory, where one without a mount namespace has it.
+Result<> DetachRoot(const State& state);
+
 // Their failures are warnings: the container has begun or ended already.
 void RunPoststart(const CommandContext& context, const Config& config, const State& state);
 void RunPoststop(const CommandContext& context, const Config& config, const State& state);

@@ -171,11 +171,13 @@ Result<> SettleIdMap(const Mount& mount, const Config& config, MountSpec* spec) 
 }
 
 Result<> AddParameter(const Mount& mount, const std::string& option, MountSpec* spec) {
+  size_t equals = option.find('=');
   bool is_bind = spec->kind == MountSpec::Kind::kBind;
+  // Configurations have a file system's parameters on binds, where the kernel reads none.
+  if (is_bind && equals != std::string::npos) return {};
   if (is_bind || spec->kind == MountSpec::Kind::kRemount)
     return BadOption(mount, option,
                      std::string("is not an option of a ") + (is_bind ? "bind" : "remount"));
-  size_t equals = option.find('=');
   std::string key = option.substr(0, equals);
   std::string value = equals == std::string::npos ? "" : option.substr(equals + 1);
   if (key.empty() || (equals != std::string::npos && value.empty()))

@@ -36,7 +36,7 @@ Result<> OwnGroup::MakeFiles(const std::string& path, const Config& config, cons
 }
 
 Result<> OwnGroup::Create(const std::string& path, const Config& config, const Warn& warn) {
-  CgroupHost host = TRY(CgroupHost::Discover());
+  CgroupHost host = TRY(CgroupHost::Discover(CgroupHost::Hierarchies::kEvery));
   if (host.IsFrozen(path))
     return Error(Code::kConflict,
                  "linux.cgroupsPath: " + path + ": container's cgroup unexpectedly frozen");
@@ -45,6 +45,7 @@ Result<> OwnGroup::Create(const std::string& path, const Config& config, const W
   is_shared_ = events.ok() && events.value().find("populated 1") != std::string::npos;
   if (is_shared_) warn("linux.cgroupsPath: " + path + ": container's cgroup is not empty");
   host_ = std::move(host);
+  has_own_parents_ = HasOwnParentGroups(config);
   Result<> made = MakeFiles(path, config, warn);
   if (!cgroup_) host_.reset();  // nothing is left of it
   return made;
@@ -52,7 +53,7 @@ Result<> OwnGroup::Create(const std::string& path, const Config& config, const W
 
 Result<> OwnGroup::CreateScope(const SystemdBus& bus, const ScopeName& name, const std::string& id,
                                const Config& config, const Warn& warn) {
-  CgroupHost host = TRY(CgroupHost::Discover());
+  CgroupHost host = TRY(CgroupHost::Discover(CgroupHost::Hierarchies::kEvery));
   if (host.Directories("").size() > 1) {
     return Error(Code::kUnavailable,
                  "cgroup manager systemd: this host has cgroup v1, and only v2 alone is supported: "
@@ -95,6 +96,7 @@ Result<> OwnGroup::Remove() {
     std::string path = cgroup_->path();
     // Removing kills what is inside, and that is not ours alone.
     removed = is_shared_ ? host_->RemoveIfEmpty(path) : host_->Remove(path);
+    if (has_own_parents_) host_->RemoveEmptyParents(path);
   }
   scope_.reset();
   if (!unit_.empty()) {

@@ -52,6 +52,7 @@ class OwnGroup {
   std::optional<CgroupHost> host_;
   std::optional<Cgroup> cgroup_;
   bool is_shared_ = false;  // there were processes of others
+  bool has_own_parents_ = false;
   SystemdBus bus_;
   std::string unit_;
   std::optional<SystemdScope> scope_;

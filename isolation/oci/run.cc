@@ -131,12 +131,22 @@ Result<> WritePidFile(const std::string& path, pid_t pid) {
   return sys::Rename(AT_FDCWD, fresh, AT_FDCWD, path).Context("pid file");
 }
 
-void TellSteps(const Launched& launched, const CommandContext& context) {
+// What runc's log says at that step: people search for it, and runc's own suite does.
+std::string_view WordsOfRunc(LaunchStep step, bool is_exec) {
+  if (step == LaunchStep::kNone) return " (nsexec container setup)";
+  if (step == LaunchStep::kIdentity) return " (child process in init())";
+  if (step != LaunchStep::kExec) return "";
+  return is_exec ? " (setns_init: about to exec)"
+                 : " (init: closing the pipe to signal completion)";
+}
+
+void TellSteps(const Launched& launched, const CommandContext& context, bool is_exec) {
   for (size_t i = 0; i < launched.step_nanoseconds.size(); ++i) {
     int64_t nanoseconds = launched.step_nanoseconds[i];
     if (nanoseconds == 0) continue;
-    context.debug(std::string(LaunchStepName(static_cast<LaunchStep>(i))) + ": " +
-                  std::to_string(nanoseconds / 1000) + " us");
+    auto step = static_cast<LaunchStep>(i);
+    context.debug(std::string(LaunchStepName(step)) + ": " + std::to_string(nanoseconds / 1000) +
+                  " us" + std::string(WordsOfRunc(step, is_exec)));
   }
 }
 
@@ -219,6 +229,7 @@ class Runner {
   bool has_own_manager_ = false;
   std::string cgroup_path_;  // relative to the hierarchies' roots; or, with systemd:
   ScopeName scope_name_;
+  uint64_t root_mount_ = 0;  // as in State
   std::string owner_ = OwnerName();
   std::string created_ = FormatRfc3339(WallNanoseconds());
 };
@@ -274,6 +285,10 @@ Result<> Runner::OpenRoot() {
   spec.attach_point = spec.namespaces.HasOwnUser() ? PlaceForAll() : plan_.rootfs;
   rootfs_ = TRY(sys::CloneMount(AT_FDCWD, plan_.rootfs, true).Context("root.path"));
   spec.root_mount = rootfs_.get();
+  auto mounts = config_.namespaces.find(NamespaceType::kMount);
+  bool joins_mounts = mounts != config_.namespaces.end() && !mounts->second.empty();
+  spec.binds_in_turn = !spec.namespaces.HasOwnUser() && !joins_mounts;
+  if (mounts == config_.namespaces.end()) root_mount_ = TRY(sys::MountNumber(rootfs_.get(), ""));
   SetHome(rootfs_.get(), &spec);
   TRY(LimitCapabilities(&spec, context_));
   for (const auto& [type, path] : plan_.joins) {
@@ -351,6 +366,7 @@ State Runner::MakeState(const std::string& status, pid_t pid) const {
           .is_cgroup_shared = cgroup_.is_shared(),
           .systemd_unit = cgroup_.unit(),
           .is_systemd_user = cgroup_.is_user(),
+          .root_mount = root_mount_,
           .created = created_,
           .owner = owner_,
           .annotations = config_.annotations};
@@ -360,7 +376,8 @@ Result<> Runner::BeforePivot(pid_t pid) {
   State state = MakeState("creating", pid);
   TRY(directory_->Store(state));
   std::string text = EncodePublicState(state);
-  TRY(RunHooks(config_.hooks.prestart, "prestart", text));
+  // What the specification's own suite and crun tell this one, which was there before "creating".
+  TRY(RunHooks(config_.hooks.prestart, "prestart", EncodePublicState(MakeState("created", pid))));
   TRY(RunHooks(config_.hooks.create_runtime, "createRuntime", text));
   UniqueFd pidfd = TRY(sys::OpenPidfd(pid));
   constexpr int kTypes =
@@ -390,7 +407,7 @@ Result<> Runner::Start() {
   process_ = std::move(launched.value().process);
   cgroup_.Settle();
   gate_.Reset();
-  TellSteps(launched.value(), context_);
+  TellSteps(launched.value(), context_, false);
   TRY(directory_->Store(MakeState("running", process_.pid)));
   return WritePidFile(options_.pid_file, process_.pid);
 }
@@ -433,6 +450,8 @@ Result<> Runner::CleanUp() {
   }
   State state = MakeState("stopped", 0);
   Result<> first = cgroup_.Remove();
+  Result<> detached = DetachRoot(state);
+  if (first.ok()) first = std::move(detached);
   Result<> removed = directory_ ? directory_->Remove() : Result<>();
   if (process_.pid > 0) RunPoststop(context_, config_, state);
   return first.ok() ? std::move(removed) : std::move(first);

@@ -61,7 +61,7 @@ void SetHome(int rootfs, ContainerSpec* spec);
 // container.
 void PassListeners(unsigned preserved, ContainerSpec* spec);
 // How long the steps of a start took, to context.debug.
-void TellSteps(const Launched& launched, const CommandContext& context);
+void TellSteps(const Launched& launched, const CommandContext& context, bool is_exec);
 Result<> WritePidFile(const std::string& path, pid_t pid);
 
 }  // namespace skiff::isolation::oci

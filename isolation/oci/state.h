@@ -36,6 +36,7 @@ struct State {
   bool is_cgroup_shared = false;  // it held processes of others before
   std::string systemd_unit;       // that the group belongs to; "": it was made without systemd
   bool is_systemd_user = false;   // the unit is of its owner's manager
+  uint64_t root_mount = 0;  // the mount on `rootfs` that is the container's; 0: in its namespace
   std::string created;
   std::string owner;
   std::map<std::string, std::string> annotations;

@@ -48,6 +48,7 @@ std::string EncodeState(const State& state) {
     encoded["systemdUnit"] = state.systemd_unit;
     encoded["systemdUser"] = state.is_systemd_user;
   }
+  if (state.root_mount != 0) encoded["rootMount"] = state.root_mount;
   encoded["pidStart"] = state.pid_start;
   // The name crun gives it; who checkpoints asks for it. Streams are not looked into here.
   encoded["external_descriptors"] = "[]";
@@ -79,6 +80,8 @@ Result<State> DecodeState(std::string_view text) {
   std::optional<bool> is_user = TRY(root.FindBoolean("systemdUser"));
   state.systemd_unit = unit.value_or("");
   state.is_systemd_user = is_user.value_or(false);
+  std::optional<int64_t> root_mount = TRY(root.FindInteger("rootMount", 0));
+  state.root_mount = static_cast<uint64_t>(root_mount.value_or(0));
   std::optional<JsonCursor> annotations = TRY(root.Find("annotations"));
   if (!annotations) return state;
   auto members = TRY(annotations->Members());

@@ -319,6 +319,7 @@ Result<std::vector<UnitProperty>> LimitProperties(const CgroupLimits& limits,
     Set(Number("CPUWeight", CpuWeightOfShares(*limits.cpu_shares)), &properties);
   if (limits.pids_max) Set(Number("TasksMax", *limits.pids_max), &properties);
   for (const CgroupFile& file : limits.files) {
+    if (file.name.empty()) continue;  // of cgroup v1: refused when it is written
     TRY(AddFile(file.name, file.value, &properties));
     if (!file.other_name.empty()) TRY(AddFile(file.other_name, file.other_value, &properties));
   }

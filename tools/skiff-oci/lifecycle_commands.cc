@@ -184,7 +184,13 @@ constexpr Limit kLimits[] = {
     {"--cpu-share,--cpu-shares", "cpu", "shares", "Share of the processors, 2 to 262144"},
     {"--cpu-quota", "cpu", "quota", "Microseconds a period; -1 for no limit"},
     {"--cpu-period", "cpu", "period", "The period in microseconds"},
+    {"--cpu-burst", "cpu", "burst", "Microseconds saved up beyond the quota"},
     {"--cpu-idle", "cpu", "idle", "1: only when nothing else runs"},
+    {"--cpu-rt-period", "cpu", "realtimePeriod", "The real-time period, with cgroup v1"},
+    {"--cpu-rt-runtime", "cpu", "realtimeRuntime", "Real-time microseconds of it, with cgroup v1"},
+    {"--blkio-weight", "blockIO", "weight", "Share of block devices, 10 to 1000"},
+    {"--kernel-memory", "memory", "kernel", "Ignored with a warning: part of --memory"},
+    {"--kernel-memory-tcp", "memory", "kernelTCP", "Ignored with a warning: part of --memory"},
     {"--pids-limit", "pids", "limit", "Number of processes; -1 for no limit"}};
 
 // "50M", "50mb" or "50MiB" as bytes, by powers of 1024 as runc counts. What is no such size stays
@@ -211,6 +217,8 @@ struct UpdateArguments {
   std::string file;
   std::string cpus;
   std::string mems;
+  std::string cache_schema;
+  std::string bandwidth_schema;
   std::array<std::optional<int64_t>, std::size(kLimits)> limits;
 };
 
@@ -234,6 +242,11 @@ std::string ResourcesText(const UpdateArguments& arguments) {
 }
 
 Result<> Update(const Session& session, const UpdateArguments& arguments) {
+  for (auto [flag, schema] : {std::pair{"--l3-cache-schema", &arguments.cache_schema},
+                              {"--mem-bw-schema", &arguments.bandwidth_schema}}) {
+    if (!schema->empty())
+      return Error(Code::kInvalid, std::string(flag) + ": Intel RDT is not supported");
+  }
   std::string text = ResourcesText(arguments);
   if (arguments.file == "-") {
     text = TRY(sys::ReadAll(STDIN_FILENO, "resources"));
@@ -260,6 +273,8 @@ void AddUpdate(CLI::App* app, Session* session) {
           return is_list ? "" : "'" + text + "' is not a list of numbers";
         });
   }
+  command->add_option("--l3-cache-schema", arguments->cache_schema, "Not supported: refused");
+  command->add_option("--mem-bw-schema", arguments->bandwidth_schema, "Not supported: refused");
   command->add_option("-r,--resources", arguments->file,
                       "File with linux.resources as JSON instead of flags; -: standard input");
   command->add_option("CONTAINER_ID", arguments->id, "Name of the container")->required();

@@ -55,7 +55,7 @@ OciRunTest::OciRunTest() : holder_(std::make_shared<json>(OrdinaryConfig())), co
 void OciRunTest::SetUp() {
   SKIFF_REQUIRE(skiff::test::MissingRoot());
   SKIFF_REQUIRE(skiff::test::MissingBusybox());
-  Result<CgroupHost> host = CgroupHost::Discover();
+  Result<CgroupHost> host = CgroupHost::Discover(CgroupHost::Hierarchies::kEvery);
   SKIFF_REQUIRE(host.ok() ? "" : host.error().message());
   host_ = std::move(host).value();
   busybox_ = std::make_unique<skiff::test::BusyboxRoot>();

@@ -164,5 +164,24 @@ TEST_F(OciMountTest, WithNoPivotTheRootIsMovedWherePivotRootFails) {
   }
 }
 
+// Linux 6.8 and later list the oldest first, and who checks a configuration goes by that.
+TEST_F(OciMountTest, TheMountsAreListedInTheirOrder) {
+  std::string shared = SharedDirectory();
+  config_["mounts"].insert(config_["mounts"].begin(), config_["mounts"].back());
+  config_["mounts"].back()["destination"] = "/last";
+  std::string expected = "/\n";
+  for (const json& mount : config_["mounts"])
+    expected += mount["destination"].get<std::string>() + "\n";
+  std::string seen = Script("busybox cut -d ' ' -f 5 /proc/self/mountinfo").output;
+  std::string listed;
+  for (std::string_view line : Split(seen, '\n')) {
+    std::string entry = std::string(line) + "\n";
+    // Beside them there are masks, and on hybrid hosts the hierarchies below /sys/fs/cgroup.
+    bool is_asked_for = expected.find("\n" + entry) != std::string::npos || line == "/";
+    if (is_asked_for && listed.find("\n" + entry) == std::string::npos) listed += entry;
+  }
+  EXPECT_EQ(listed, expected);
+}
+
 }  // namespace
 }  // namespace skiff::isolation::oci

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "isolation/sys/inode.h"
 #include "tests/kernel/isolation/oci_container.h"
 
 namespace skiff::isolation::oci {
@@ -352,7 +353,7 @@ TEST_F(OciRunTest, HooksAreToldTheStateInTheirOrder) {
                       {"poststop", hook("poststop", order)}};
   EXPECT_EQ(Script("true").output, "");
   EXPECT_EQ(sys::ReadFile(AT_FDCWD, order).value(),
-            "prestart \"status\": \"creating\"\ncreateRuntime \"status\": \"creating\"\n"
+            "prestart \"status\": \"created\"\ncreateRuntime \"status\": \"creating\"\n"
             "createContainer \"status\": \"creating\"\nstartContainer\n"
             "poststart \"status\": \"running\"\npoststop \"status\": \"stopped\"\n");
 }
@@ -450,6 +451,82 @@ TEST_F(OciRunTest, UpdateChangesOneLimitAndRefusesWhatItCannotDo) {
   EXPECT_THAT(Command({"update", "--resources", bundle_.path() + "/limits", id_}).output,
               HasSubstr("the requested cgroup controller `nonesuch` is not available"));
   EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+}
+
+TEST_F(OciRunTest, UpdateTakesTheFlagsOfItsPeers) {
+  Begin("sleep 1000");
+  EXPECT_EQ(Command({"update", "--cpu-quota", "50000", "--cpu-burst", "1000", id_}).output, "");
+  std::string burst;
+  for (const std::string& directory : host_->Directories(id_)) {
+    for (const char* file : {"/cpu.max.burst", "/cpu.cfs_burst_us"})
+      burst += sys::ReadFile(AT_FDCWD, directory + file).ValueOr("");
+  }
+  EXPECT_EQ(burst, "1000\n");
+  EXPECT_THAT(Command({"update", "--kernel-memory", "50M", id_}).output,
+              HasSubstr("memory.kernel: is ignored"));
+  EXPECT_THAT(Command({"update", "--blkio-weight", "5", id_}).output,
+              HasSubstr("blockIO: weight: is below 10"));
+  EXPECT_THAT(Command({"update", "--l3-cache-schema", "L3:0=f", id_}).output,
+              HasSubstr("--l3-cache-schema: Intel RDT is not supported"));
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+}
+
+TEST_F(OciRunTest, EveryHierarchyHasTheContainerAndWhatIsExecutedInIt) {
+  Begin("sleep 1000");
+  std::string expected = "\n";
+  std::string own = sys::ReadFile(AT_FDCWD, "/proc/self/cgroup").value();
+  for (std::string_view line : Split(TrimSpace(own), '\n'))
+    expected += std::string(line.substr(0, line.find(":/"))) + ":/" + id_ + "\n";
+  std::string look = "busybox cat /proc/1/cgroup; echo; busybox cat /proc/self/cgroup";
+  std::string inside = expected.substr(1);
+  Finished seen = Command({"exec", id_, "/bin/busybox", "sh", "-c", look});
+  EXPECT_EQ(seen.output, inside + expected);
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+}
+
+TEST_F(OciRunTest, ALimitIsSetWhereItsControllerSitsOrRefused) {
+  config_["linux"]["resources"]["cpu"] = {{"cpus", "0"}};
+  EXPECT_EQ(Script("busybox nproc").output, "1\n");
+  config_["linux"]["resources"]["memory"] = {{"swappiness", 10}};
+  Begin("sleep 1000");
+  if (host_->PlacementOf(Controller::kMemory) == CgroupHost::Placement::kLegacy) {
+    for (const std::string& directory : host_->Directories(id_)) {
+      if (!sys::Exists(AT_FDCWD, directory + "/memory.swappiness")) continue;
+      EXPECT_EQ(sys::ReadFile(AT_FDCWD, directory + "/memory.swappiness").value(), "10\n");
+    }
+    EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+  } else {
+    EXPECT_THAT(Command({"run", "-b", bundle_.path(), id_}).output,
+                HasSubstr("linux.resources.memory.swappiness: cgroup v2 has no memory.swappiness"));
+  }
+}
+
+TEST_F(OciRunTest, ARelativePathOfGroupsIsGoneWithItsParents) {
+  config_["linux"]["cgroupsPath"] = id_ + "/middle/group";
+  EXPECT_THAT(Script("busybox tail -n 1 /proc/self/cgroup").output,
+              HasSubstr("/" + id_ + "/middle/group\n"));
+}  // TearDown looks for what is left
+
+// Its mounts are then everybody's, until it is deleted.
+TEST_F(OciRunTest, WithoutNamespacesTheCallersAreKeptAndLeftClean) {
+  config_.erase("linux");
+  config_.erase("hostname");
+  Begin("sleep 1000");
+  std::string pid = std::to_string(json::parse(Command({"state", id_}).output)["pid"].get<int>());
+  for (const char* type : {"mnt", "net", "ipc", "uts", "pid", "cgroup", "user"}) {
+    std::string ns = "/ns/" + std::string(type);
+    EXPECT_EQ(sys::ReadLink(AT_FDCWD, "/proc/" + pid + ns).value(),
+              sys::ReadLink(AT_FDCWD, "/proc/self" + ns).value());
+  }
+  std::string look = "busybox test -e " + bundle_.path() + " || echo inside";
+  EXPECT_EQ(Command({"exec", id_, "/bin/busybox", "sh", "-c", look}).output, "inside\n");
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+  // A start that fails takes its mounts along.
+  config_["mounts"].push_back(
+      {{"destination", "/x"}, {"type", "bind"}, {"source", "/nonesuch"}, {"options", {"bind"}}});
+  EXPECT_NE(Script("busybox true").code, 0);
+  config_["mounts"].back() = {{"destination", "/x"}, {"type", "nonesuch"}};
+  EXPECT_NE(Script("busybox true").code, 0);
 }
 
 TEST_F(OciRunTest, ATerminalIsTheContainersOwn) {

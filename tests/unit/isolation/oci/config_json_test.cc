@@ -91,8 +91,10 @@ INSTANTIATE_TEST_SUITE_P(
                 "linux.timeOffsets: needs a new namespace of type time"},
         BadCase{"/linux/timeOffsets", R"({"realtime": {"secs": 1}})",
                 "linux.timeOffsets.realtime: only boottime and monotonic"},
-        BadCase{"/linux/resources", R"({"network": {"classID": 7}})",
-                "linux.resources.network.classID: not supported by skiff-oci: cgroup v2 has no"},
+        BadCase{"/linux/resources", R"({"network": {"classID": -1}})",
+                "linux.resources.network.classID: -1 is not between"},
+        BadCase{"/linux/resources", R"({"network": {"priorities": [{"name": "a b"}]}})",
+                "linux.resources.network.priorities[0].name: not the name of an interface"},
         BadCase{"/root/path", R"("")", "root.path: must not be empty"},
         BadCase{"/hooks", R"({"prestart": [{"path": "x"}]})", "hooks.prestart[0].path: 'x' is not"},
         BadCase{"/hooks", R"({"poststop": [{"path": "/x", "timeout": 0}]})",
@@ -100,13 +102,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"/mounts", R"([{"source": "x"}])", "mounts[0].destination: missing"},
         BadCase{"/mounts", R"([{"destination": "/x", "uidMappings": [{}]}])",
                 "mounts[0].uidMappings[0].containerID: missing"},
-        BadCase{"/linux/namespaces", R"([{"type": "pid"}])", "one of type mount is required"},
         BadCase{"/linux/namespaces", R"([{"type": "mount"}, {"type": "mount"}])",
                 "linux.namespaces[1].type: mount twice"},
-        BadCase{"/linux/namespaces", R"([{"type": "user"}])", "one of type mount is required"},
+        BadCase{"/linux/namespaces", R"([{"type": "user", "path": "/x"}])",
+                "one of type mount is required beside that of type user"},
         BadCase{"/linux/namespaces", R"([{"type": "mount"}, {"type": "user"}])",
                 "needs uidMappings and gidMappings"},
-        BadCase{"/linux/namespaces", R"([{"type": "time"}])", "one of type mount is required"},
         BadCase{"/linux/namespaces", R"([{"type": "user", "path": "proc/1/ns/user"}])",
                 "linux.namespaces[0].path: 'proc/1/ns/user' is not"},
         BadCase{"/linux/namespaces", R"([{"type": "moon"}])", "unknown namespace type 'moon'"},
@@ -123,12 +124,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "linux.resources.memory.limit: expected integer, got string"},
         BadCase{"/linux/resources", R"({"memory": {"limit": 1000000, "swap": 1000}})",
                 "linux.resources.memory.swap: is memory and swap together"},
-        BadCase{"/linux/resources", R"({"cpu": {"realtimeRuntime": 10}})",
-                "linux.resources.cpu.realtimeRuntime: not supported"},
+        BadCase{"/linux/resources", R"({"memory": {"swappiness": 201}})",
+                "linux.resources.memory.swappiness: 201 is not between"},
         BadCase{"/linux/resources", R"({"hugepageLimits": [{"pageSize": "../x", "limit": 1}]})",
                 "linux.resources.hugepageLimits[0].pageSize: '../x' is not a size"},
-        BadCase{"/linux/resources", R"({"blockIO": {"leafWeight": 10}})",
-                "linux.resources.blockIO.leafWeight: not supported"},
+        BadCase{"/linux/resources", R"({"blockIO": {"leafWeight": 1001}})",
+                "linux.resources.blockIO.leafWeight: 1001 is not between"},
         BadCase{"/linux/resources", R"({"devices": [{"allow": true, "access": "x"}]})",
                 "linux.resources.devices[0].access: 'x' has none of r, w and m"},
         BadCase{"/linux/devices", R"([{"path": "/dev/x", "type": "x"}])",
@@ -212,6 +213,45 @@ TEST(OciConfigTest, LimitsComeOver) {
   EXPECT_THAT(parsed.resources.limit_paths,
               ElementsAre("linux.resources.memory.limit", "linux.resources.cpu.shares",
                           "linux.resources.cpu.quota", "linux.resources.pids.limit"));
+}
+
+TEST(OciConfigTest, ALimitHasItsFileInBothVersionsOfCgroups) {
+  json config = MinimalConfig();
+  config["linux"]["resources"] = json::parse(R"({
+      "memory": {"swappiness": 10, "disableOOMKiller": true, "kernel": 4096},
+      "cpu": {"cpus": "0-1", "realtimeRuntime": 9, "realtimePeriod": 10},
+      "hugepageLimits": [{"pageSize": "2MB", "limit": 3}],
+      "network": {"classID": 7, "priorities": [{"name": "lo", "priority": 4}]},
+      "blockIO": {"weight": 10, "leafWeight": 20,
+                  "weightDevice": [{"major": 8, "minor": 1, "leafWeight": 30}],
+                  "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 5}]}})");
+  Resources resources = Parse(config).value().resources;
+  std::string both;
+  std::string legacy;
+  for (const CgroupFile& file : resources.limits.files) {
+    if (!file.name.empty()) both += file.name + "=" + file.value + "\n";
+    legacy += file.legacy_name + "=" + file.legacy_value + "\n";
+  }
+  EXPECT_EQ(both,
+            "cpuset.cpus=0-1\nhugetlb.2MB.max=3\nio.bfq.weight=default 10\nio.max=8:0 rbps=5\n");
+  EXPECT_EQ(legacy,
+            "memory.swappiness=10\nmemory.oom_control=1\ncpuset.cpus=0-1\n"
+            "cpu.rt_period_us=10\ncpu.rt_runtime_us=9\nhugetlb.2MB.limit_in_bytes=3\n"
+            "blkio.weight=10\nblkio.leaf_weight=20\nblkio.leaf_weight_device=8:1 30\n"
+            "blkio.throttle.read_bps_device=8:0 5\n"
+            "net_cls.classid=7\nnet_prio.ifpriomap=lo 4\n");
+  EXPECT_THAT(
+      resources.warnings,
+      ElementsAre("linux.resources.memory.kernel: is ignored: Linux has no limit of its own "
+                  "for it any more, the memory limit holds for both"));
+}
+
+TEST(OciConfigTest, WithoutNamespacesTheCallersAreKept) {
+  json config = MinimalConfig();
+  config.erase("linux");
+  Result<Config> parsed = Parse(config);
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message();
+  EXPECT_THAT(parsed.value().namespaces, IsEmpty());
 }
 
 TEST(OciConfigTest, SwapWithoutAWordIsLeftAsItIs) {

@@ -82,11 +82,16 @@ TEST(MountOptionsTest, WhatIsNotSupportedIsRefusedByName) {
             "mounts[2].options: 'idmap' holds '1-2', not FROM-TO-SIZE");
   EXPECT_EQ(ErrorOf(Tmpfs({"idmap=uids=0-1-1;gids=0-1-1"})),
             "mounts[2]: only a bind can show other ids");
-  EXPECT_EQ(ErrorOf(Bind({"bind", "size=1k"})),
-            "mounts[2].options: 'size=1k' is not an option of a bind");
+  EXPECT_EQ(ErrorOf(Bind({"bind", "nosiud"})),
+            "mounts[2].options: 'nosiud' is not an option of a bind");
   EXPECT_EQ(ErrorOf(Tmpfs({"size="})), "mounts[2].options: 'size=' is not of the form key=value");
   EXPECT_EQ(ErrorOf({"mounts[0]", "/x", "", "y", {}, {}, {}}), "mounts[0].type: missing");
   EXPECT_EQ(ErrorOf({"mounts[0]", "/x", "bind", "", {}, {}, {}}), "mounts[0].source: missing");
+}
+
+TEST(MountOptionsTest, ParametersOfAFileSystemSayNothingOnABind) {
+  MountSpec spec = ParseMountOptions(Bind({"bind", "mode=755", "size=1k"}), "/b", {}).value();
+  EXPECT_TRUE(spec.options.empty());
 }
 
 TEST(MountOptionsTest, PropagationIsTheLastThatIsNamed) {
