@@ -374,27 +374,44 @@ Result<std::string> UnifiedValueOf(const Setting& setting, const std::string& fi
 
 }  // namespace
 
+Result<> CgroupHost::Write(const std::string& path, const Setting& setting,
+                           std::vector<std::string>* warnings) const {
+  Placement placement = PlacementOf(setting.controller);
+  if (placement == Placement::kMissing) {
+    if (!setting.is_limit) return {};
+    warnings->push_back(std::string(setting.what) + " is not enforced: this host has no " +
+                        ControllerName(setting.controller) + " controller");
+    return {};
+  }
+  bool is_legacy = placement == Placement::kLegacy;
+  const std::string& file = is_legacy ? setting.legacy_file : setting.unified_file;
+  if (file.empty()) return {};
+  std::string name = DirectoryOf(setting.controller, path) + "/" + file;
+  std::string value = setting.legacy_value;
+  if (!is_legacy) value = TRY(UnifiedValueOf(setting, name));
+  Result<> written = sys::WriteControl(AT_FDCWD, name, value);
+  bool is_absent = !written.ok() && written.error().code() == Code::kNotFound;
+  // No swap accounting: there is no swap to limit by group.
+  return is_absent && setting.is_optional_file ? Result<>() : std::move(written);
+}
+
 Result<> CgroupHost::Apply(const std::string& path, const CgroupLimits& limits,
                            std::vector<std::string>* warnings) const {
-  for (const Setting& setting : SettingsOf(limits)) {
-    Placement placement = PlacementOf(setting.controller);
-    if (placement == Placement::kMissing) {
-      if (!setting.is_limit) continue;
-      warnings->push_back(std::string(setting.what) + " is not enforced: this host has no " +
-                          ControllerName(setting.controller) + " controller");
-      continue;
+  std::vector<Setting> waiting = SettingsOf(limits);
+  // One may be valid only beside another's new value, below a group with limits: a period that is
+  // shorter with the quota that goes with it. Again, as long as that makes others fit.
+  while (!waiting.empty()) {
+    std::vector<Setting> refused;
+    Result<> first;
+    for (const Setting& setting : waiting) {
+      Result<> written = Write(path, setting, warnings);
+      if (written.ok()) continue;
+      if (written.error().sys_errno() != EINVAL) return written;
+      if (first.ok()) first = std::move(written);
+      refused.push_back(setting);
     }
-    bool is_legacy = placement == Placement::kLegacy;
-    const std::string& file = is_legacy ? setting.legacy_file : setting.unified_file;
-    if (file.empty()) continue;
-    std::string name = DirectoryOf(setting.controller, path) + "/" + file;
-    std::string value = setting.legacy_value;
-    if (!is_legacy) value = TRY(UnifiedValueOf(setting, name));
-    Result<> written = sys::WriteControl(AT_FDCWD, name, value);
-    bool is_absent = !written.ok() && written.error().code() == Code::kNotFound;
-    if (is_absent && setting.is_optional_file)
-      continue;  // no swap accounting: there is no swap to limit by group
-    if (!written.ok()) return written;
+    if (refused.size() == waiting.size()) return first;
+    waiting = std::move(refused);
   }
   for (const CgroupFile& file : limits.files) {
     Result<> written = Write(path, file);

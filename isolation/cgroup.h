@@ -99,6 +99,8 @@ class Cgroup {
   std::vector<UniqueFd> legacy_tasks_;
 };
 
+struct Setting;  // isolation/cgroup_settings.h
+
 class CgroupHost {
  public:
   // kLimited: of cgroup v1, the hierarchies of kControllers, which carry limits; being in one more
@@ -164,6 +166,8 @@ class CgroupHost {
   Result<> MakeEverywhere(const std::string& path) const;
   std::string LegacyMountOf(std::string_view controller) const;  // "": none
   std::string LegacyMountOf(const CgroupFile& file) const;
+  Result<> Write(const std::string& path, const Setting& setting,
+                 std::vector<std::string>* warnings) const;
   Result<> Write(const std::string& path, const CgroupFile& file) const;
   Result<Cgroup> OpenGroup(const std::string& path) const;
   std::vector<std::string> HierarchiesOf(const Choice& choice) const;

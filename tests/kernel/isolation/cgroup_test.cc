@@ -60,6 +60,20 @@ TEST_F(CgroupTest, MemoryOverTheLimitIsKilledAndCounted) {
   EXPECT_GE(group.Usage().oom_kills, 1U);
 }
 
+// A period is a tenth, and the old quota would be more than the group above has.
+TEST_F(CgroupTest, APeriodAndAQuotaThatFitOnlyTogetherAreSet) {
+  std::vector<std::string> warnings;
+  CgroupLimits above{.cpu_quota_us = 50'000};
+  ASSERT_TRUE(host_->Create(path_, above, &warnings).ok());
+  Create({.cpu_quota_us = 50'000});
+  CgroupLimits shorter{.cpu_quota_us = 3000, .cpu_period_us = 10'000};
+  Result<> updated = host_->Update(path_ + "/web", shorter, &warnings);
+  ASSERT_TRUE(updated.ok()) << updated.error().message();
+  CgroupLimits wider{.cpu_quota_us = 6000};
+  bool is_legacy = host_->PlacementOf(Controller::kCpu) == CgroupHost::Placement::kLegacy;
+  EXPECT_EQ(host_->Update(path_ + "/web", wider, &warnings).ok(), !is_legacy);
+}
+
 TEST_F(CgroupTest, ForkBombStopsAtThePidsLimit) {
   Cgroup group = Create({.pids_max = 20});
   Outcome outcome =
