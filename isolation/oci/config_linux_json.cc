@@ -224,14 +224,20 @@ Result<std::optional<uint64_t>> ParseLimit(const JsonCursor& section, const char
 }
 
 // swap is memory and swap together; -1 does not limit it, and none leaves it as it is.
-Result<> ParseSwap(const JsonCursor& memory, CgroupLimits* limits) {
+Result<> ParseSwap(const JsonCursor& memory, Resources* resources) {
+  CgroupLimits* limits = &resources->limits;
   std::optional<JsonCursor> cursor = TRY(memory.Find("swap"));
   limits->swap_max.reset();
   if (!cursor) return {};
   int64_t together = TRY(cursor->Integer(-1));
   if (together < 0) limits->swap_max = kUnlimitedBytes;
   if (together <= 0) return {};
-  if (!limits->memory_max) return cursor->Invalid("needs a limit beside it");
+  // Only cgroup v1 has a limit of both together.
+  if (!limits->memory_max) {
+    AddFile(memory, "swap", LegacyFile("memory.memsw.limit_in_bytes", std::to_string(together)),
+            resources);
+    return {};
+  }
   uint64_t both = static_cast<uint64_t>(together);
   if (both < limits->memory_max->count())
     return cursor->Invalid("is memory and swap together: it cannot be below the limit");
@@ -245,7 +251,7 @@ Result<> ParseMemory(const JsonCursor& memory, Resources* resources) {
   if (limit) limits.memory_max = Bytes(*limit);
   std::optional<uint64_t> reservation = TRY(ParseLimit(memory, "reservation", resources));
   if (reservation) limits.memory_low = Bytes(*reservation);
-  TRY(ParseSwap(memory, &limits));
+  TRY(ParseSwap(memory, resources));
   std::optional<int64_t> swappiness = TRY(memory.FindInteger("swappiness", 0, 200));
   if (swappiness) {
     AddFile(memory, "swappiness", LegacyFile("memory.swappiness", std::to_string(*swappiness)),

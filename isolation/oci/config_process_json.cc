@@ -116,8 +116,25 @@ Result<> ParseRlimits(const JsonCursor& process, Process* parsed) {
   return {};
 }
 
-Result<> ParseCommand(const JsonCursor& process, Process* parsed) {
-  parsed->arguments = TRY(FindStringList(process, "args"));
+// A number is taken as it is written, as crun does: its suite has one.
+Result<std::vector<std::string>> ParseArguments(const JsonCursor& process, Config* config) {
+  std::vector<JsonCursor> elements = TRY(FindList(process, "args"));
+  std::vector<std::string> arguments;
+  for (const JsonCursor& element : elements) {
+    if (element.value().is_number_integer()) {
+      arguments.push_back(element.value().dump());
+      config->warnings.push_back(element.path() + ": is a number, not a string");
+      continue;
+    }
+    std::string text = TRY(CleanString(element));
+    arguments.push_back(std::move(text));
+  }
+  return arguments;
+}
+
+Result<> ParseCommand(const JsonCursor& process, Config* config) {
+  Process* parsed = &config->process;
+  parsed->arguments = TRY(ParseArguments(process, config));
   if (parsed->arguments.empty()) return process.Invalid("args: missing or empty");
   if (parsed->arguments[0].empty()) return process.Invalid("args[0]: must not be empty");
   parsed->environment = TRY(FindStringList(process, "env"));
@@ -149,7 +166,7 @@ Result<> ParseProcess(const JsonCursor& process, Config* config) {
     if (label) *member = TRY(CleanString(*label));
   }
   TRY(ParseScheduling(process, &config->process));
-  TRY(ParseCommand(process, &config->process));
+  TRY(ParseCommand(process, config));
   TRY(ParseUser(process, &config->process));
   TRY(ParseCapabilities(process, config));
   TRY(ParseRlimits(process, &config->process));

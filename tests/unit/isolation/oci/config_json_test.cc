@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"/process/consoleSize", R"({"height": 70000})",
                 "process.consoleSize.height: 70000 is not between"},
         BadCase{"/process/args", "[]", "process: args: missing or empty"},
-        BadCase{"/process/args", "[1]", "process.args[0]: expected string, got integer"},
+        BadCase{"/process/args", "[true]", "process.args[0]: expected string, got boolean"},
         BadCase{"/process/env", R"(["X"])", "process: env[0]: not of the form NAME=value"},
         BadCase{"/process/cwd", R"("tmp")", "process.cwd: 'tmp' is not absolute"},
         BadCase{"/process/user/uid", "4294967295", "process.user.uid: 4294967295 is not between"},
@@ -187,6 +187,14 @@ TEST(OciConfigTest, UnknownCapabilitiesAreWarnedAbout) {
               ElementsAre("process.capabilities.bounding[1]: unknown capability 'CAP_FLY'"));
 }
 
+TEST(OciConfigTest, ANumberAmongTheArgumentsIsTakenAsItIsWritten) {
+  json config = MinimalConfig();
+  config["process"]["args"] = {"/bin/isatty", 0};
+  Config parsed = Parse(config).value();
+  EXPECT_THAT(parsed.process.arguments, ElementsAre("/bin/isatty", "0"));
+  EXPECT_THAT(parsed.warnings, ElementsAre("process.args[1]: is a number, not a string"));
+}
+
 TEST(OciConfigTest, HostNameNeedsItsNamespace) {
   json config = MinimalConfig();
   config["hostname"] = "web";
@@ -258,6 +266,17 @@ TEST(OciConfigTest, SwapWithoutAWordIsLeftAsItIs) {
   json config = MinimalConfig();
   config["linux"]["resources"] = {{"memory", {{"limit", 1 << 20}}}};
   EXPECT_EQ(Parse(config).value().resources.limits.swap_max, std::nullopt);
+}
+
+TEST(OciConfigTest, SwapWithoutALimitOfMemoryIsForCgroupV1) {
+  json config = MinimalConfig();
+  config["linux"]["resources"] = {{"memory", {{"swap", 4096}}}};
+  Resources resources = Parse(config).value().resources;
+  EXPECT_EQ(resources.limits.swap_max, std::nullopt);
+  const CgroupFile& file = resources.limits.files.at(0);
+  EXPECT_EQ(file.name, "");
+  EXPECT_EQ(file.legacy_name + "=" + file.legacy_value, "memory.memsw.limit_in_bytes=4096");
+  EXPECT_EQ(file.asked_by, "linux.resources.memory.swap");
 }
 
 TEST(OciConfigTest, MinusOneTakesALimitAwayAndZeroLeavesIt) {
