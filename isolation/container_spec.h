@@ -116,6 +116,9 @@ struct NamespaceSpec {
   // Borrowed. Entered first, so that what is new belongs to it; instead of new_user.
   int enter_user = -1;
   bool HasOwnUser() const { return new_user || enter_user >= 0; }
+  bool is_in_user = false;  // the caller himself is in a user namespace
+  // The host's nodes are bound, and what file systems may not be made.
+  bool MayMakeNodes() const { return !HasOwnUser() && !is_in_user; }
   std::vector<IdMapping> uid_mappings;  // new_user: both must not be empty; enter_user: as they are
   std::vector<IdMapping> gid_mappings;
   // The caller has rights in a user namespace of his own only: he stays in those of `joins` that he

@@ -190,6 +190,7 @@ void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
   plan_.network_namespace = namespaces.join_network;
   plan_.new_user_namespace = namespaces.new_user;
   plan_.is_user_namespace_entered = namespaces.enter_user >= 0;
+  plan_.may_make_nodes = namespaces.MayMakeNodes();
   plan_.may_keep_groups = namespaces.HasOwnUser() || namespaces.is_rootless;
   plan_.is_rootless = namespaces.is_rootless;
   plan_.join_mount = plan_.join_user = plan_.join_cgroup = -1;
@@ -216,7 +217,7 @@ void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
 
 void PreparedLaunch::AddDevices(const ContainerSpec& spec) {
   for (const DeviceSpec& device : spec.devices) {
-    if (spec.namespaces.HasOwnUser() && device.type != 'p') continue;
+    if (!spec.namespaces.MayMakeNodes() && device.type != 'p') continue;
     mode_t type = device.type == 'p' ? S_IFIFO : device.type == 'b' ? S_IFBLK : S_IFCHR;
     devices_.push_back({Keep(device.path), (device.mode & 07777) | type,
                         makedev(device.major, device.minor), device.uid, device.gid});
@@ -303,7 +304,7 @@ Result<> PreparedLaunch::Prepare(const ContainerSpec& spec, const Cgroup* cgroup
     return Error(Code::kInvalid, "no command: the image has none and none is given");
   for (const MountSpec& mount : spec.mounts)
     TRY(AddMount(mount, spec.namespaces.join_user, spec.binds_in_turn));
-  if (spec.namespaces.HasOwnUser()) TRY(BindDevices(spec));
+  if (!spec.namespaces.MayMakeNodes()) TRY(BindDevices(spec));
   AddDevices(spec);
   AddNamespaces(spec);
   AddPaths(spec);

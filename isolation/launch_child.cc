@@ -189,7 +189,7 @@ bool Child::AttachRoot() {
 }
 
 bool Child::MountAll() {
-  Mounter mounter(root_, &protection_, plan_.new_user_namespace || plan_.is_user_namespace_entered);
+  Mounter mounter(root_, &protection_, !plan_.may_make_nodes);
   for (size_t i = 0; i < plan_.mount_count; ++i) {
     report_.item = static_cast<int>(i);
     if (!mounter.Mount(&plan_.mounts[i])) return false;

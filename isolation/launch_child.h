@@ -108,6 +108,7 @@ struct ChildPlan {
   int resume_writer;  // the parent's end, closed first
   bool new_user_namespace;
   bool is_user_namespace_entered;  // before the clone
+  bool may_make_nodes;
   bool has_mapped_root;
   bool is_rootless;
   int join_mount;  // -1: none

@@ -6,23 +6,13 @@
 #include <utility>
 #include <vector>
 
-#include "isolation/base/text.h"
 #include "isolation/oci/container.h"
+#include "isolation/oci/rootless.h"
 #include "isolation/sys/file.h"
 
 namespace skiff::isolation::oci {
 
-bool HasOwnManager() {
-  if (geteuid() != 0) return true;
-  // Root of a user namespace: its map is not the first one's, of all ids to themselves.
-  Result<std::string> map = sys::ReadFile(AT_FDCWD, "/proc/self/uid_map");
-  if (!map.ok()) return false;
-  std::vector<std::string> words;
-  for (std::string_view word : Split(TrimSpace(map.value()), ' ')) {
-    if (!word.empty()) words.emplace_back(word);
-  }
-  return words != std::vector<std::string>{"0", "0", "4294967295"};
-}
+bool HasOwnManager() { return geteuid() != 0 || IsInUserNamespace(); }
 
 Result<> OwnGroup::MakeFiles(const std::string& path, const Config& config, const Warn& warn) {
   std::vector<std::string> warnings;

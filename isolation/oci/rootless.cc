@@ -1,10 +1,13 @@
 #include "isolation/oci/rootless.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 
 #include <algorithm>
 
+#include "isolation/base/text.h"
 #include "isolation/capabilities.h"
+#include "isolation/sys/file.h"
 #include "isolation/sys/namespace_types.h"
 #include "isolation/sys/process.h"
 #include "isolation/sys/user_namespace.h"
@@ -22,6 +25,17 @@ std::vector<IdMapping> Identity(std::vector<IdMapping> mappings) {
 Result<bool> IsRootless() {
   CapabilityMask own = TRY(OwnEffectiveCapabilities());
   return (own >> CAP_SYS_ADMIN & 1) == 0;
+}
+
+bool IsInUserNamespace() {
+  // The first one's map is of all ids to themselves.
+  Result<std::string> map = sys::ReadFile(AT_FDCWD, "/proc/self/uid_map");
+  if (!map.ok()) return false;
+  std::vector<std::string> words;
+  for (std::string_view word : Split(TrimSpace(map.value()), ' ')) {
+    if (!word.empty()) words.emplace_back(word);
+  }
+  return words != std::vector<std::string>{"0", "0", "4294967295"};
 }
 
 Result<> BecomeOwnRoot(NamespaceSpec* namespaces) {

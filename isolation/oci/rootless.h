@@ -12,6 +12,10 @@ namespace skiff::isolation::oci {
 // Whether this process lacks the right to mount.
 Result<bool> IsRootless();
 
+// Whether this process is in a user namespace beside the host's: root there may make no devices and
+// finds hierarchies of groups that are not his.
+bool IsInUserNamespace();
+
 // For a container to be made: from here on the mappings of `namespaces` are those from the
 // namespace in between. Single-threaded; there is no way back.
 Result<> BecomeOwnRoot(NamespaceSpec* namespaces);

@@ -39,6 +39,8 @@ Result<std::string> AbsoluteDirectory(const std::string& path) {
   return std::string(resolved.get());
 }
 
+constexpr uint64_t kReadOnly = 1;  // MOUNT_ATTR_RDONLY
+
 MountSpec OwnGroupBind(const std::string& source, const MountSpec& cgroup) {
   MountSpec bind = cgroup;
   bind.kind = MountSpec::Kind::kBind;
@@ -68,6 +70,13 @@ std::vector<MountSpec> HybridGroups(const OwnGroup& cgroup, const MountSpec& mou
   return mounts;
 }
 
+MountSpec HostGroupsBind(const MountSpec& cgroup) {
+  MountSpec bind = OwnGroupBind("/sys/fs/cgroup", cgroup);
+  bind.is_recursive = bind.is_attributes_recursive = true;
+  bind.attributes |= kReadOnly;
+  return bind;
+}
+
 // Without a cgroup namespace a new cgroup2 mount would show the host's whole tree: the container
 // gets its own group instead.
 void SettleCgroupMounts(const OwnGroup& cgroup, ContainerSpec* spec) {
@@ -82,6 +91,12 @@ void SettleCgroupMounts(const OwnGroup& cgroup, ContainerSpec* spec) {
       continue;
     }
     bool is_bind = is_group && !spec->namespaces.new_cgroup && !directories.empty();
+    // Nor may a user namespace make one then, and without a group of his own he sees what there is.
+    if (is_group && !spec->namespaces.new_cgroup && directories.empty() &&
+        !spec->namespaces.MayMakeNodes()) {
+      settled.push_back(HostGroupsBind(mount));
+      continue;
+    }
     settled.push_back(is_bind ? OwnGroupBind(directories[0], mount) : mount);
     if (settled.back().kind == MountSpec::Kind::kCgroup) settled.back().type = "cgroup2";
   }
@@ -176,7 +191,7 @@ std::string OwnerName() {
 // A user namespace may not make nodes. The host's are bound, but where they are missing or somebody
 // else's.
 Result<> SupplyDevices(const StateDirectory& directory, ContainerSpec* spec) {
-  if (!spec->namespaces.HasOwnUser()) return {};
+  if (spec->namespaces.MayMakeNodes()) return {};
   for (DeviceSpec& device : spec->devices) {
     if (device.type == 'p') continue;
     bool is_as_wanted = device.uid == 0 && device.gid == 0 && sys::Exists(AT_FDCWD, device.path);
@@ -308,8 +323,16 @@ Result<> Runner::MakeCgroup() {
                                options_.id, config_, context_.warn);
   }
   Result<> made = cgroup_.Create(cgroup_path_, config_, context_.warn);
-  bool is_wanted = !config_.cgroups_path.empty() || !config_.resources.limit_paths.empty();
-  if (made.ok() || !is_rootless_ || is_wanted || made.error().code() != Code::kDenied) return made;
+  bool has_less_rights = is_rootless_ || plan_.spec.namespaces.is_in_user;
+  if (made.ok() || !has_less_rights || made.error().code() != Code::kDenied) return made;
+  // In runc's words, which its suite looks for.
+  if (!config_.cgroups_path.empty())
+    return std::move(made).Context("linux.cgroupsPath: unable to apply cgroup configuration");
+  if (!config_.resources.limit_paths.empty()) {
+    return std::move(made).Context(config_.resources.limit_paths[0] +
+                                   ": rootless needs no limits + no cgrouppath when no permission "
+                                   "is granted for cgroups");
+  }
   context_.debug("no cgroup: " + made.error().message());
   return {};
 }
@@ -320,6 +343,7 @@ Result<> Runner::Prepare() {
   directory_.emplace(std::move(directory));
   TRY(directory_->StoreConfig(text_));
   is_rootless_ = TRY(IsRootless());
+  spec.namespaces.is_in_user = !is_rootless_ && IsInUserNamespace();
   if (is_rootless_) TRY(BecomeOwnRoot(&spec.namespaces));
   TRY(OpenRoot());
   TRY(SupplyDevices(*directory_, &spec));

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "isolation/oci/rootless.h"
 #include "isolation/sys/inode.h"
 #include "isolation/sys/mount.h"
 #include "isolation/sys/process.h"
@@ -21,8 +22,9 @@ constexpr char kVersion[] = "skiff-oci version " SKIFF_VERSION "\nspec: 1.2.0\n+
 constexpr char kProtected[] = "_SKIFF_OCI_PROTECTED";
 
 std::string DefaultRoot() {
-  if (geteuid() == 0) return "/run/skiff-oci";
   const char* own = getenv("XDG_RUNTIME_DIR");
+  bool is_host_root = geteuid() == 0 && !skiff::isolation::oci::IsInUserNamespace();
+  if (is_host_root || (geteuid() == 0 && own == nullptr)) return "/run/skiff-oci";
   if (own != nullptr && *own == '/') return std::string(own) + "/skiff-oci";
   return "/run/user/" + std::to_string(geteuid()) + "/skiff-oci";
 }
