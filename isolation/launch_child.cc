@@ -54,6 +54,7 @@ class Child {
   bool SetIdentity();
   bool ConnectStreams();
   bool EnterDirectory();
+  bool EnterDirectoryIfAllowed();
   bool SetLimits();
   bool JoinUser();
   bool SetCredentials();
@@ -84,6 +85,7 @@ class Child {
   int console_ = -1;     // its side of the terminal
   int connection_ = -1;  // of whoever opened the gate
   int procfs_ = -1;      // the caller's, when there are labels to write
+  bool is_directory_entered_ = false;
 };
 
 int64_t Now() {
@@ -354,6 +356,12 @@ bool Child::EnterDirectory() {
   return false;
 }
 
+// One that is closed to root of a user namespace may be open to the container's user.
+bool Child::EnterDirectoryIfAllowed() {
+  is_directory_entered_ = EnterDirectory();
+  return is_directory_entered_ || errno == EACCES;
+}
+
 bool Child::SetLimits() {
   for (size_t i = 0; i < plan_.rlimit_count; ++i) {
     report_.item = static_cast<int>(i);
@@ -553,7 +561,7 @@ void Child::Run() {
     Do(LaunchStep::kPivot, &Child::PivotRoot);
   }
   Do(LaunchStep::kIdentity, &Child::SetIdentity);
-  Do(LaunchStep::kDirectory, &Child::EnterDirectory);
+  Do(LaunchStep::kDirectory, &Child::EnterDirectoryIfAllowed);
   Do(LaunchStep::kStreams, &Child::ConnectStreams);
   Do(LaunchStep::kLimits, &Child::SetLimits);
   Do(LaunchStep::kUser, &Child::JoinUser);
@@ -569,6 +577,7 @@ void Child::Run() {
     Fail();
   }
   Do(LaunchStep::kCredentials, &Child::SetCredentials);
+  if (!is_directory_entered_) Do(LaunchStep::kDirectory, &Child::EnterDirectory);
   if (!is_filter_early) Do(LaunchStep::kLabel, &Child::SetLabels);
   if (!is_filter_early && !listens) AwaitStart();
   Do(LaunchStep::kConfine, &Child::Confine);

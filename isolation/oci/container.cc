@@ -95,6 +95,8 @@ Result<> PlanDevices(const Config& config, ContainerSpec* spec) {
   if (is_host_dev) return {};
   AddDefaultDevices(spec);
   for (const DeviceSpec& device : config.devices) {
+    // The link to the container's own devpts, which some list as the node that it is on a host.
+    if (device.path == "/dev/ptmx") continue;
     std::erase_if(spec->devices, [&](const DeviceSpec& d) { return d.path == device.path; });
     std::erase_if(spec->symlinks, [&](const SymlinkSpec& s) { return s.path == device.path; });
     spec->devices.push_back(device);

@@ -176,6 +176,8 @@ Result<> KillContainer(const CommandContext& context, const std::string& id, int
   State state = TRY(FindContainer(context, id));
   if (is_for_all && !state.cgroup_path.empty()) return KillGroup(state.cgroup_path, signal);
   UniqueFd process = OpenContainerProcess(state);
+  // Of a container that has ended there are no processes: all of them have been signalled.
+  if (!process.valid() && is_for_all) return {};
   if (!process.valid())
     return Error(Code::kConflict, "container '" + id + "' is stopped: container not running");
   return sys::SignalPidfd(process.get(), signal);

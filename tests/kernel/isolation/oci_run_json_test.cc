@@ -501,6 +501,38 @@ TEST_F(OciRunTest, ALimitIsSetWhereItsControllerSitsOrRefused) {
   EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
 }
 
+TEST_F(OciRunTest, TheMultiplexerOfTerminalsIsAlwaysTheContainersOwn) {
+  config_["linux"]["devices"] = {
+      {{"path", "/dev/ptmx"}, {"type", "c"}, {"major", 5}, {"minor", 2}}};
+  EXPECT_EQ(Script("busybox readlink /dev/ptmx").output, "pts/ptmx\n");
+}
+
+TEST_F(OciRunTest, AllOfAContainerThatHasEndedAreSignalled) {
+  config_["process"]["args"] = {"/bin/busybox", "true"};
+  WriteConfig();
+  Finished ran =
+      Command({"--cgroup-manager", "disabled", "run", "--keep", "-b", bundle_.path(), id_});
+  EXPECT_EQ(ran.code, 0) << ran.output;
+  EXPECT_EQ(Command({"kill", "--all", id_, "KILL"}).output, "");
+  EXPECT_THAT(Command({"kill", id_, "KILL"}).output, HasSubstr("container not running"));
+  EXPECT_EQ(Command({"delete", id_}).code, 0);
+}
+
+// Its group is not mapped, so that no right of root's inside reaches it.
+TEST_F(OciRunTest, ADirectoryThatOnlyTheUserMayEnterIsEntered) {
+  std::string shared = SharedDirectory();
+  ASSERT_EQ(chown(shared.c_str(), 100'000 + 1024, 0), 0);
+  ASSERT_EQ(chmod(shared.c_str(), 0700), 0);
+  config_["linux"]["namespaces"].push_back({{"type", "user"}});
+  json mapping = {{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}};
+  config_["linux"]["uidMappings"] = config_["linux"]["gidMappings"] = mapping;
+  config_["process"]["user"] = {{"uid", 1024}, {"gid", 0}};
+  config_["process"]["cwd"] = "/shared";
+  EXPECT_EQ(Script("busybox pwd").output, "/shared\n");
+  config_["process"]["user"] = {{"uid", 1025}, {"gid", 0}};
+  EXPECT_THAT(Script("busybox pwd").output, HasSubstr("enter working directory /shared"));
+}
+
 TEST_F(OciRunTest, ARelativePathOfGroupsIsGoneWithItsParents) {
   config_["linux"]["cgroupsPath"] = id_ + "/middle/group";
   EXPECT_THAT(Script("busybox tail -n 1 /proc/self/cgroup").output,
