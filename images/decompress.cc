@@ -5,6 +5,7 @@ extern "C" {
 #include <isa-l/igzip_lib.h>
 }
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <string>
 
@@ -122,6 +123,11 @@ class ZstdDecoder : public Decoder {
     ZSTD_inBuffer in{input->data(), input->size(), 0};
     ZSTD_outBuffer out{buffer_.get(), kSourceChunk, 0};
     size_t code = ZSTD_decompressStream(context_.get(), &out, &in);
+    if (ZSTD_getErrorCode(code) == ZSTD_error_frameParameter_windowTooLarge) {
+      return Error(Code::kExhausted, "zstd: its window is larger than " +
+                                         std::to_string((uint64_t{1} << kZstdWindowLog) >> 20) +
+                                         " MiB; without --long and below level 21 it is not");
+    }
     if (ZSTD_isError(code)) {
       return Error(Code::kInvalid, std::string("zstd: ") + ZSTD_getErrorName(code));
     }

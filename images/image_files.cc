@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "images/decompress.h"
+#include "images/inflation_guard.h"
 #include "images/layer_tree.h"
 #include "images/limits.h"
 #include "images/tar.h"
@@ -26,34 +27,33 @@ Result<uint64_t> SizeOfFile(int fd) {
 
 }  // namespace
 
-Result<ImageFiles> ImageFiles::Open(const std::string& path, int scratch) {
+Result<ImageFiles> ImageFiles::Open(const std::string& path, int scratch, const DiskRoom& room) {
   ImageFiles files;
   files.fd_ = TRY(sys::Open(AT_FDCWD, path, kReadFlags));
   struct stat info = TRY(sys::StatFd(files.fd_.get()));
   files.is_directory_ = S_ISDIR(info.st_mode);
   if (files.is_directory_) return files;
-  TRY(files.Inflate(scratch));
+  TRY(files.Inflate(scratch, room));
   TRY(files.ReadContents());
   return files;
 }
 
-Result<> ImageFiles::Inflate(int scratch) {
+Result<> ImageFiles::Inflate(int scratch, const DiskRoom& room) {
   uint64_t size = TRY(SizeOfFile(fd_.get()));
   FileSource file(fd_.get(), 0, size);
-  std::unique_ptr<DecompressedSource> plain = TRY(DecompressedSource::Open(&file));
-  if (plain->compression() == Compression::kNone) return {};
-  UniqueFd inflated = TRY(sys::OpenUnnamed(scratch, "."));
+  CountingSource packed(&file);
+  std::unique_ptr<DecompressedSource> inflated = TRY(DecompressedSource::Open(&packed));
+  if (inflated->compression() == Compression::kNone) return {};
+  InflationGuard plain(inflated.get(), &packed, kMaxArchive);
+  UniqueFd unnamed = TRY(sys::OpenUnnamed(scratch, "."));
   for (uint64_t offset = 0;;) {
-    std::string_view piece = TRY(plain->Next());
+    std::string_view piece = TRY(plain.Next().Context("the archive"));
     if (piece.empty()) break;
-    if (offset + piece.size() > kMaxArchive.count()) {
-      return Error(Code::kExhausted,
-                   "the archive is longer than " + std::to_string(kMaxArchive.count()) + " bytes");
-    }
-    TRY(sys::WriteAllAt(inflated.get(), piece, offset));
+    TRY(room.Check(Bytes(piece.size()), "the next bytes of the archive"));
+    TRY(sys::WriteAllAt(unnamed.get(), piece, offset));
     offset += piece.size();
   }
-  fd_ = std::move(inflated);
+  fd_ = std::move(unnamed);
   return {};
 }
 

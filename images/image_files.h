@@ -8,6 +8,7 @@
 #include <string>
 
 #include "images/byte_source.h"
+#include "images/store_limits.h"
 #include "isolation/base/bytes.h"
 #include "isolation/base/result.h"
 #include "isolation/base/unique_fd.h"
@@ -23,8 +24,8 @@ class ImageFiles {
     uint64_t size;
   };
 
-  // `scratch` is a directory for the unnamed file.
-  static Result<ImageFiles> Open(const std::string& path, int scratch);
+  // `scratch` is a directory for the unnamed file, `room` what that may take.
+  static Result<ImageFiles> Open(const std::string& path, int scratch, const DiskRoom& room);
 
   bool Has(const std::string& name) const;
   Result<Member> Find(const std::string& name) const;  // kNotFound: "<name>: missing"
@@ -36,7 +37,7 @@ class ImageFiles {
     uint64_t size = 0;
     std::string link;  // another member this one stands for
   };
-  Result<> Inflate(int scratch);
+  Result<> Inflate(int scratch, const DiskRoom& room);
   Result<> ReadContents();
   Result<Member> FindFile(const std::string& name) const;
 

@@ -7,6 +7,7 @@
 #include "images/decompress.h"
 #include "images/image_files.h"
 #include "images/image_selection.h"
+#include "images/inflation_guard.h"
 #include "images/intake.h"
 #include "images/limits.h"
 #include "images/reference.h"
@@ -54,11 +55,12 @@ Result<std::vector<IntakeLayer>> LayersOf(const ImageFiles& source, const Select
 
 Result<uint64_t> PlainSize(const ImageFiles::Member& member) {
   FileSource file(member.fd, member.offset, member.size);
-  std::unique_ptr<DecompressedSource> plain = TRY(DecompressedSource::Open(&file));
-  if (plain->compression() == Compression::kNone) return member.size;
-  HashingSource counted(plain.get(), kMaxLayer);
-  TRY(Drain(&counted));
-  return counted.count();
+  CountingSource packed(&file);
+  std::unique_ptr<DecompressedSource> inflated = TRY(DecompressedSource::Open(&packed));
+  if (inflated->compression() == Compression::kNone) return member.size;
+  InflationGuard plain(inflated.get(), &packed, kMaxLayer);
+  TRY(Drain(&plain));
+  return plain.count();
 }
 
 // A docker archive has no manifest; the one we write names the layers uncompressed, whatever the
@@ -90,8 +92,9 @@ Result<Image> ImportImage(const StoreFiles& files, const std::string& path,
       TRY(Intake::Begin(files, {.parallel = Parallel(),
                                 .keeps_files = options.keeps_files,
                                 .completes_files = options.completes_files,
+                                .limits = options.limits,
                                 .progress = options.progress}));
-  ImageFiles source = TRY(ImageFiles::Open(path, intake->staging()));
+  ImageFiles source = TRY(ImageFiles::Open(path, intake->staging(), intake->room()));
   SelectedImage image = TRY(SelectImage(source, name, options.platform.value_or(HostPlatform())));
   IntakeDocuments documents{image.id, image.config_text, "", ""};
   documents.name = TRY(NameOf(image, name));

@@ -58,6 +58,8 @@ class Intake::WatchedSource : public ByteSource {
     }
     std::string_view piece = TRY(input_->Next());
     done_ += piece.size();
+    // What others write, and what this piece's like inflate to.
+    TRY(intake_->room().Check(Bytes(piece.size()), "its next bytes"));
     if (!piece.empty()) intake_->Report(ImportProgress::Step::kUnpacking, index_, done_);
     return piece;
   }
@@ -152,6 +154,7 @@ Result<> Intake::AddLayers(std::vector<IntakeLayer> layers) {
   TRY(SetDamagedAside());
   TRY(TakeTurns());
   TRY(MakePlaces());
+  TRY(CheckRoom());
   std::vector<std::thread> threads;
   size_t count = std::min({options_.parallel, kMaxParallelLayers, layers_.size()});
   for (size_t i = 1; i < count; ++i) threads.emplace_back([this] { Work(); });
@@ -172,6 +175,48 @@ Result<> Intake::MakePlaces() {
     slots_[i].path = files_.StagingPath(staging_name_) + "/" + name + "/fs";
   }
   return {};
+}
+
+// Before anything is fetched: the layers' files alone.
+Result<> Intake::CheckRoom() const {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    uint64_t size = layers_[i].size;
+    if (slots_[i].is_done || slots_[i].twin) continue;
+    if (size > options_.limits.layer.count()) {
+      return Error(Code::kExhausted, "layer " + std::to_string(i + 1) + ": its file has " +
+                                         std::to_string(size) + " bytes, above the limit of " +
+                                         std::to_string(options_.limits.layer.count()) +
+                                         " (layerMiB of images.json)");
+    }
+    sum += std::min(size, UINT64_MAX - sum);
+  }
+  if (sum > options_.limits.image.count()) {
+    return Error(Code::kExhausted,
+                 "its layers' files have " + std::to_string(sum) + " bytes, above the limit of " +
+                     std::to_string(options_.limits.image.count()) + " (imageMiB of images.json)");
+  }
+  return room().Check(Bytes(sum), "its layers' files");
+}
+
+// Of the tar in the layer that is to be unpacked: what the image has left.
+Bytes Intake::MostOfNext() {
+  std::lock_guard lock(mutex_);
+  uint64_t left = options_.limits.image.count();
+  for (const Slot& slot : slots_) left -= std::min(left, slot.plain_size.value_or(0));
+  return std::min({options_.limits.layer, Bytes(left), kMaxLayer});
+}
+
+// Layers that are unpacked at once do not know of each other.
+Result<> Intake::NotePlainSize(size_t index, uint64_t size) {
+  std::lock_guard lock(mutex_);
+  slots_[index].plain_size = size;
+  uint64_t sum = 0;
+  for (const Slot& slot : slots_) sum += slot.plain_size.value_or(0);
+  if (sum <= options_.limits.image.count()) return {};
+  return Error(Code::kExhausted, "with it the image's layers have more than " +
+                                     std::to_string(options_.limits.image.count()) +
+                                     " bytes uncompressed (imageMiB of images.json)");
 }
 
 void Intake::Work() {
@@ -271,8 +316,10 @@ Result<> Intake::Unpack(size_t index) {
   UniqueFd directory = TRY(sys::OpenDirectory(staging_.get(), name));
   UniqueFd list = TRY(sys::Open(directory.get(), kFileList, O_WRONLY | O_CREAT | O_EXCL, 0600));
   place.list = list.get();
+  place.most = MostOfNext();
   LayerPass pass = TRY(ReadLayer(&watched, place));
   TRY(Check(index, pass));
+  TRY(NotePlainSize(index, pass.plain.plain_size));
   const UnpackedLayer& unpacked = pass.plain.unpacked;
   TRY(sys::WriteFile(directory.get(), "size", std::to_string(unpacked.size) + "\n"));
   // From the moment it has its name, nobody may take it away before a record names it.
@@ -280,7 +327,6 @@ Result<> Intake::Unpack(size_t index) {
   {
     std::lock_guard lock(mutex_);
     locks_.push_back(std::move(directory));
-    slots_[index].plain_size = pass.plain.plain_size;
     if (kept.valid()) slots_[index].kept = pass.blob;
   }
   const Digest& own = unpacked.relies_on_lower ? slots_[index].chain_id : layers_[index].diff_id;

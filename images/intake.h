@@ -17,6 +17,7 @@
 #include "images/manifest.h"
 #include "images/store.h"
 #include "images/store_files.h"
+#include "images/store_limits.h"
 #include "isolation/base/result.h"
 #include "isolation/base/unique_fd.h"
 #include "isolation/sys/process.h"
@@ -38,6 +39,7 @@ struct IntakeOptions {
   // Those of present layers too, when they are not there.
   bool completes_files = false;
   bool is_pulled = false;  // from a registry
+  StoreLimits limits;
   std::function<void(const ImportProgress&)> progress;
 };
 
@@ -55,6 +57,7 @@ class Intake {
   ~Intake();
 
   int staging() const { return staging_.get(); }
+  DiskRoom room() const { return {staging_.get(), options_.limits.reserve}; }
   // Base first; once. The first cause of a failure is answered, the other layers stop.
   Result<> AddLayers(std::vector<IntakeLayer> layers);
   // Bytes of layer `index` uncompressed; nullopt when it was in the store already.
@@ -89,6 +92,9 @@ class Intake {
   Result<bool> UsePresent(size_t index);
   Result<> Unpack(size_t index);
   Result<> Check(size_t index, const LayerPass& pass) const;
+  Result<> CheckRoom() const;
+  Bytes MostOfNext();
+  Result<> NotePlainSize(size_t index, uint64_t size);
   void TellWhoWaits();
   void Finish(size_t index, std::string directory, uint64_t size, std::string path,
               std::string staged);

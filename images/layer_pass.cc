@@ -6,32 +6,13 @@
 #include "images/erofs_format.h"
 #include "images/erofs_tree.h"
 #include "images/erofs_writer.h"
+#include "images/inflation_guard.h"
 #include "images/limits.h"
 #include "images/unpack_process.h"
 #include "isolation/sys/file.h"
 
 namespace skiff::images {
 namespace {
-
-// Ends a stream that grows out of all proportion to the file it comes from.
-class RatioGuard : public ByteSource {
- public:
-  RatioGuard(ByteSource* plain, const CountingSource* file) : plain_(plain), file_(file) {}
-
-  Result<std::string_view> Next() override {
-    std::string_view piece = TRY(plain_->Next());
-    count_ += piece.size();
-    uint64_t allowed = kFreelyInflated.count() + file_->count() * kMaxInflation;
-    if (count_ <= allowed) return piece;
-    return Error(Code::kExhausted, "more than " + std::to_string(kMaxInflation) +
-                                       " times its compressed size comes out of it");
-  }
-
- private:
-  ByteSource* plain_;
-  const CountingSource* file_;
-  uint64_t count_ = 0;
-};
 
 // Writes what passes to a file, and knows its checksum.
 class StoringSource : public ByteSource {
@@ -95,7 +76,7 @@ Result<PlainLayer> ReadPlainLayer(ByteSource* file, const PlainPlace& place, int
   PlainLayer layer;
   CountingSource compressed(file);
   std::unique_ptr<DecompressedSource> inflated = TRY(DecompressedSource::Open(&compressed));
-  RatioGuard guard(inflated.get(), &compressed);
+  InflationGuard guard(inflated.get(), &compressed, place.most);
   BackgroundHashingSource plain(&guard, kMaxLayer);
   layer.compression = inflated->compression();
   ContentSums sums;

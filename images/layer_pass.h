@@ -10,7 +10,9 @@
 #include "images/decompress.h"
 #include "images/digest.h"
 #include "images/layer_kind.h"
+#include "images/limits.h"
 #include "images/unpack.h"
+#include "isolation/base/bytes.h"
 #include "isolation/base/result.h"
 
 namespace skiff::images {
@@ -38,6 +40,7 @@ struct LayerPlace {
   std::vector<std::string> lower;
   int lower_ready = -1;
   int list = -1;
+  Bytes most = kMaxLayer;  // of the tar inside
 };
 
 // `file` is read to its end.
@@ -48,6 +51,7 @@ struct PlainPlace {
   int directory = -1;  // borrowed
   LayerKind kind = LayerKind::kUnpacked;
   LowerOpener lower;
+  Bytes most = kMaxLayer;  // of the tar inside
 };
 
 // The part of it that interprets: inflates `file`, hashes what comes out, unpacks it or keeps it

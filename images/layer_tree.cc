@@ -223,27 +223,19 @@ Result<> LayerTree::Clear(const Place& place) {
 }
 
 Result<> LayerTree::RememberTime(const std::string& clean, const timespec& time) {
-  times_bytes_ += clean.size() + sizeof(times_[0]);
-  if (times_bytes_ > kMaxDirectoryNames) {
-    return Error(Code::kExhausted, "too many directories in one layer");
-  }
-  times_.emplace_back(clean, time);
-  return {};
+  if (times_.Add(clean, time) <= kMaxDirectoryNames) return {};
+  return Error(Code::kExhausted, "too many directories in one layer");
 }
 
 Result<> LayerTree::ApplyTimes() {
-  for (const auto& [clean, time] : times_) {
+  return times_.ForEach([&](const std::string& clean, const timespec& time) -> Result<> {
     Result<LayerHandle> directory =
         sink_.OpenInRoot(Relative(clean), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (directory.ok()) {
-      TRY(sink_.SetTimesHandle(directory.value().get(), time));
-      continue;
-    }
+    if (directory.ok()) return sink_.SetTimesHandle(directory.value().get(), time);
     // A later entry took its place.
     bool is_gone = IsAbsent(directory.error()) || directory.error().sys_errno() == ELOOP;
-    if (!is_gone) return std::move(directory).error();
-  }
-  return {};
+    return is_gone ? Result<>() : Result<>(std::move(directory).error());
+  });
 }
 
 }  // namespace skiff::images

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "images/directory_times.h"
 #include "images/layer_sink.h"
 #include "images/lower_layer.h"
 #include "isolation/base/result.h"
@@ -104,8 +105,7 @@ class LayerTree {
   std::optional<std::string> current_name_;
   LayerHandle current_;
   bool is_current_plain_ = false;
-  std::vector<std::pair<std::string, timespec>> times_;
-  size_t times_bytes_ = 0;
+  DirectoryTimes times_;
 };
 
 }  // namespace skiff::images

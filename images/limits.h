@@ -25,16 +25,21 @@ inline constexpr size_t kMaxXattrValue = 65536;
 inline constexpr size_t kMaxXattrs = 256;      // of one entry
 inline constexpr size_t kMaxPaxGlobals = 256;  // records in force at a time
 
-inline constexpr Bytes kMaxLayer = Bytes::GiB(256);     // uncompressed tar of one layer
-inline constexpr Bytes kMaxArchive = Bytes::GiB(256);   // an archive, uncompressed
-inline constexpr size_t kMaxDirectoryNames = 32 << 20;  // bytes of the names of directories
-inline constexpr size_t kMaxArchiveMembers = 65536;     // of an archive around layers
-inline constexpr size_t kMaxSymlinks = 40;              // followed for one name, as the kernel
-inline constexpr int kZstdWindowLog = 27;               // 128 MiB
+inline constexpr Bytes kMaxLayer = Bytes::GiB(256);    // uncompressed tar of one layer
+inline constexpr Bytes kMaxArchive = Bytes::GiB(256);  // an archive, uncompressed
+// Names of directories and their times: with zstd's window and all else it stays below 64 MiB.
+inline constexpr size_t kMaxDirectoryNames = 20 << 20;
+inline constexpr size_t kMaxArchiveMembers = 65536;  // of an archive around layers
+inline constexpr size_t kMaxSymlinks = 40;           // followed for one name, as the kernel
+// 32 MiB: all that containerd, BuildKit and podman make (klauspost's encoder at its best), and zstd
+// up to level 20. Levels 21, 22 and --long want 64 MiB and more, which is our memory.
+inline constexpr int kZstdWindowLog = 25;
 // gzip reaches 1032, zstd a million: nothing that anybody wants to run needs more than gzip gives.
 inline constexpr uint64_t kMaxInflation = 1100;
 inline constexpr Bytes kFreelyInflated = Bytes::MiB(256);   // of a layer, whatever its ratio
 inline constexpr Bytes kMaxUnpackMemory = Bytes::MiB(512);  // zstd's window and a million names
+inline constexpr uint64_t kReservedPart = 50;        // one of so many parts of a disk stays free,
+inline constexpr Bytes kMaxReserve = Bytes::GiB(1);  // up to this
 inline constexpr size_t kMaxUnpackAnswer = 16 << 10;
 inline constexpr size_t kMaxDamage = 20;  // lines of what is wrong with a layer
 inline constexpr Bytes kMaxStoreSettings = Bytes::MiB(1);

@@ -2,6 +2,10 @@
 // SKIFF_IMAGES names:
 //
 //   {"keepLayerFiles": true,        the layers' files as they came, for push, export and repair
+//    "limits": {                    what one image may take of the disk (store_limits.h)
+//      "layerMiB": 32768,              a layer, uncompressed
+//      "imageMiB": 65536,              all layers of an image that are not here yet
+//      "reserveMiB": 1024},         stays free; default: 2 % of the disk up to that; 0: nothing
 //    "collect": {                   what skiffd removes by itself; tasks' images never
 //      "enabled": true,
 //      "minutes": 60,               between two looks
@@ -19,6 +23,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "images/store_limits.h"
 #include "isolation/base/result.h"
 
 namespace skiff::images {
@@ -36,6 +41,7 @@ struct CollectRules {
 
 struct StoreSettings {
   bool keeps_layer_files = true;
+  StoreLimits limits;
   CollectRules collect;
 };
 

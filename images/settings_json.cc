@@ -43,14 +43,31 @@ Result<CollectRules> ReadRules(const JsonCursor& object) {
   return rules;
 }
 
+Result<StoreLimits> ReadLimits(const JsonCursor& object) {
+  std::vector<std::string> unknown = object.UnknownMembers({"layerMiB", "imageMiB", "reserveMiB"});
+  if (!unknown.empty()) return Error(Code::kInvalid, unknown[0] + ": unknown");
+  const int64_t most = static_cast<int64_t>(kMaxLayer.mib());
+  constexpr int64_t kMostReserve = int64_t{1} << 40;
+  StoreLimits limits;
+  std::optional<int64_t> layer = TRY(object.FindInteger("layerMiB", 1, most));
+  std::optional<int64_t> image = TRY(object.FindInteger("imageMiB", 1, most * 16));
+  std::optional<int64_t> reserve = TRY(object.FindInteger("reserveMiB", 0, kMostReserve));
+  if (layer) limits.layer = Bytes::MiB(static_cast<uint64_t>(*layer));
+  if (image) limits.image = Bytes::MiB(static_cast<uint64_t>(*image));
+  if (reserve) limits.reserve = Bytes::MiB(static_cast<uint64_t>(*reserve));
+  return limits;
+}
+
 Result<StoreSettings> ReadSettings(const JsonCursor& root) {
-  std::vector<std::string> unknown = root.UnknownMembers({"keepLayerFiles", "collect"});
+  std::vector<std::string> unknown = root.UnknownMembers({"keepLayerFiles", "limits", "collect"});
   if (!unknown.empty()) return Error(Code::kInvalid, unknown[0] + ": unknown");
   StoreSettings settings;
   std::optional<bool> is_kept = TRY(root.FindBoolean("keepLayerFiles"));
   settings.keeps_layer_files = is_kept.value_or(true);
   std::optional<JsonCursor> collect = TRY(root.Find("collect"));
   if (collect) settings.collect = TRY(ReadRules(*collect));
+  std::optional<JsonCursor> limits = TRY(root.Find("limits"));
+  if (limits) settings.limits = TRY(ReadLimits(*limits));
   return settings;
 }
 

@@ -27,6 +27,7 @@
 #include "images/config.h"
 #include "images/digest.h"
 #include "images/platform.h"
+#include "images/store_limits.h"
 #include "isolation/base/result.h"
 #include "isolation/base/unique_fd.h"
 
@@ -68,6 +69,7 @@ struct ImportOptions {
   std::optional<Platform> platform;  // default: this host's
   bool keeps_files = true;           // the layers' files as they came: push and export need them
   bool completes_files = false;      // those of layers that are there already as well
+  StoreLimits limits;
   std::function<void(const ImportProgress&)> progress;  // one call at a time, from any thread
 };
 

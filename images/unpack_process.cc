@@ -58,7 +58,7 @@ struct Unpacker {
 Result<> Start(const LayerPlace& place, Unpacker* unpacker) {
   sys::SpawnSpec spec;
   spec.path = TRY(FindProgram());
-  spec.arguments = {kProgram, place.directory};
+  spec.arguments = {kProgram, std::to_string(place.most.count()), place.directory};
   spec.arguments.insert(spec.arguments.end(), place.lower.begin(), place.lower.end());
   spec.environment = Environment();
   sys::SocketPair input = TRY(sys::MakeSocketPair());

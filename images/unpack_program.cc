@@ -92,7 +92,7 @@ CapabilityMask NeededCapabilities(LayerKind kind) {
   return mask;
 }
 
-Result<PlainLayer> Unpack(const std::vector<std::string>& directories) {
+Result<PlainLayer> Unpack(Bytes most, const std::vector<std::string>& directories) {
   isolation::SandboxSpec sandbox;
   sandbox.writable = directories.front();
   sandbox.readable.assign(directories.begin() + 1, directories.end());
@@ -104,7 +104,7 @@ Result<PlainLayer> Unpack(const std::vector<std::string>& directories) {
   UniqueFd directory = TRY(sys::OpenDirectory(AT_FDCWD, isolation::kSandboxWritable));
   StreamSource file;
   PlainPlace place{directory.get(), KindOfPlace(sandbox.writable),
-                   [&] { return OpenLower(sandbox.readable); }};
+                   [&] { return OpenLower(sandbox.readable); }, most};
   return ReadPlainLayer(&file, place, kList);
 }
 
@@ -174,7 +174,9 @@ Result<PlainLayer> DecodeAnswer(std::string_view line) {
 }
 
 int RunUnpackProgram(int argc, char** argv) {
-  Result<PlainLayer> layer = Unpack(std::vector<std::string>(argv + 1, argv + argc));
+  std::optional<uint64_t> most = ParseUint(argv[1], kMaxLayer.count());
+  if (!most) return 2;
+  Result<PlainLayer> layer = Unpack(Bytes(*most), std::vector<std::string>(argv + 2, argv + argc));
   Result<> answered = sys::WriteAll(STDOUT_FILENO, EncodeAnswer(layer), "the answer");
   return layer.ok() && answered.ok() ? 0 : 1;
 }

@@ -9,10 +9,10 @@
 
 namespace skiff::images {
 
-// Argument 1: the layer's directory; then the directories of the layers beneath, base first.
-// Standard input is the layer's file; descriptor 3 has a byte once the layers beneath are complete,
-// and is read only when they are needed; the list of the
-// files goes to descriptor 4. The answer goes to standard output. The exit status says
+// Argument 1: how many bytes the tar inside may have, 2: the layer's directory; then the
+// directories of the layers beneath, base first. Standard input is the layer's file; descriptor 3
+// has a byte once the layers beneath are complete, and is read only when they are needed; the list
+// of the files goes to descriptor 4. The answer goes to standard output. The exit status says
 // nothing: without an answer the process was killed.
 int RunUnpackProgram(int argc, char** argv);
 

@@ -122,6 +122,7 @@ Result<Image> PullHere(ImageStore& store, const ImageReference& reference,
                                 .keeps_files = options.keeps_files,
                                 .completes_files = options.completes_files,
                                 .is_pulled = true,
+                                .limits = options.limits,
                                 .progress = options.progress}));
   TRY(intake->AddLayers(LayersOf(found, config)));
   return intake->Commit(documents);

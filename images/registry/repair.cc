@@ -34,8 +34,10 @@ class Repairer {
     documents.config = TRY(ReadConfig(manifest.config));
     if (!record_.names.empty()) documents.name = record_.names[0];
     std::vector<IntakeLayer> layers = TRY(LayersOf(manifest));
-    std::unique_ptr<Intake> intake = TRY(Intake::Begin(
-        files_, {.parallel = options_.settings.parallel_layers, .is_pulled = record_.is_pulled}));
+    std::unique_ptr<Intake> intake =
+        TRY(Intake::Begin(files_, {.parallel = options_.settings.parallel_layers,
+                                   .is_pulled = record_.is_pulled,
+                                   .limits = options_.limits}));
     TRY(intake->AddLayers(std::move(layers)));
     Result<Image> image = intake->Commit(documents);
     return image.ok() ? Result<>() : Result<>(std::move(image).error());

@@ -13,6 +13,7 @@ namespace skiff::images::registry {
 struct RepairOptions {
   std::string auth_file;  // default: docker's own places
   Settings settings;
+  StoreLimits limits;
 };
 
 // `health`: what Verify answered. What is damaged is out of the way afterwards, repaired or not.

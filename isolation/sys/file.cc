@@ -211,6 +211,13 @@ Result<int64_t> FilesystemType(int fd) {
   return static_cast<int64_t>(info.f_type);
 }
 
+Result<FilesystemSpace> SpaceOfFilesystem(int fd) {
+  struct statfs info {};
+  TRY(CallVoid("fstatfs", "", [&] { return fstatfs(fd, &info); }));
+  uint64_t unit = static_cast<uint64_t>(info.f_frsize);
+  return FilesystemSpace{info.f_blocks * unit, info.f_bavail * unit};
+}
+
 Result<uint64_t> FilesystemUsedPercent(int fd) {
   struct statfs info {};
   TRY(CallVoid("fstatfs", "", [&] { return fstatfs(fd, &info); }));

@@ -59,6 +59,11 @@ Result<> Chown(int dirfd, const std::string& path, uid_t uid,
 Result<> Chmod(int dirfd, const std::string& path, mode_t mode);
 Result<struct stat> Stat(int dirfd, const std::string& path);  // does not follow a symlink
 Result<struct stat> StatFd(int fd);
+struct FilesystemSpace {
+  uint64_t size = 0;       // bytes
+  uint64_t available = 0;  // bytes, to who is not root
+};
+Result<FilesystemSpace> SpaceOfFilesystem(int fd);
 Result<int64_t> FilesystemType(int fd);  // f_type of fstatfs(2)
 // Of the space that is there for others than root, rounded up, as df shows it.
 Result<uint64_t> FilesystemUsedPercent(int fd);

@@ -1,4 +1,4 @@
-// skiff-unpack DIRECTORY [LOWER...]: unpacks the layer on standard input, confined. Started by
+// skiff-unpack MOST DIRECTORY [LOWER...]: unpacks the layer on standard input, confined. Started by
 // skiff and skiffd, not by people.
 #include <cstdio>
 #include <string_view>
@@ -10,9 +10,11 @@ int main(int argc, char** argv) {
     puts("skiff-unpack " SKIFF_VERSION);
     return 0;
   }
-  if (argc < 2 || argv[1][0] != '/') {
+  if (argc < 3 || argv[2][0] != '/') {
     fputs(
-        "usage: skiff-unpack DIRECTORY [LOWER...] <LAYER\nUnpacks one layer of an image into the "
+        "usage: skiff-unpack MOST DIRECTORY [LOWER...] <LAYER\nUnpacks one layer of an image, of "
+        "no "
+        "more than MOST bytes, into the "
         "empty directory, confined to it; `skiff image import` starts it.\n",
         stderr);
     return 2;

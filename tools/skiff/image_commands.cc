@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "images/settings.h"
 #include "images/store.h"
 #include "isolation/base/clock.h"
 #include "isolation/sys/file.h"
@@ -40,28 +41,29 @@ Result<images::ExportFormat> FormatOf(const std::string& text) {
 }  // namespace
 
 Result<int> Carry(const ImageImport& options, const runtime::Roots& roots) {
-  images::ImportOptions import;
-  import.name = options.name;
-  if (options.platform) import.platform = TRY(images::Platform::Parse(*options.platform));
+  images::ImportOptions wanted;
+  wanted.name = options.name;
+  if (options.platform) wanted.platform = TRY(images::Platform::Parse(*options.platform));
   LayerProgress progress("imported", true);
   if (CanRedraw(STDERR_FILENO)) {
-    import.progress = [&](const images::ImportProgress& step) { progress.Show(step);
-  };
-}
-import.keeps_files = TRY(KeepsLayerFiles(options.keeps_files));
-import.completes_files = options.keeps_files.value_or(false);
-images::ImageStore store = TRY(images::ImageStore::Open(roots.data));
-std::string path = options.path;
-UniqueFd spooled;
-if (path.empty()) {
-  spooled = TRY(SpoolInput(roots.data));
-  path = "/proc/self/fd/" + std::to_string(spooled.get());
-}
-Result<images::Image> image = store.Import(path, import);
-progress.Clear();
-if (!image.ok()) return std::move(image).error();
-Print(NamesOf(image.value()) + " " + image.value().id.ToString() + "\n");
-return 0;
+    wanted.progress = [&](const images::ImportProgress& step) { progress.Show(step); };
+  }
+  images::StoreSettings settings = TRY(images::LoadStoreSettings());
+  wanted.keeps_files = options.keeps_files.value_or(settings.keeps_layer_files);
+  wanted.limits = settings.limits;
+  wanted.completes_files = options.keeps_files.value_or(false);
+  images::ImageStore store = TRY(images::ImageStore::Open(roots.data));
+  std::string path = options.path;
+  UniqueFd spooled;
+  if (path.empty()) {
+    spooled = TRY(SpoolInput(roots.data));
+    path = "/proc/self/fd/" + std::to_string(spooled.get());
+  }
+  Result<images::Image> image = store.Import(path, wanted);
+  progress.Clear();
+  if (!image.ok()) return std::move(image).error();
+  Print(NamesOf(image.value()) + " " + image.value().id.ToString() + "\n");
+  return 0;
 }  // namespace skiff::tools
 
 Result<int> Carry(const ImageExport& options, const runtime::Roots& roots) {

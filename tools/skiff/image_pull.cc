@@ -37,12 +37,6 @@ Result<bool> IsWanted(const images::ImageStore& store, const std::string& image,
 
 }  // namespace
 
-Result<bool> KeepsLayerFiles(const std::optional<bool>& flag) {
-  if (flag) return *flag;
-  images::StoreSettings settings = TRY(images::LoadStoreSettings());
-  return settings.keeps_layer_files;
-}
-
 Result<registry::Settings> RegistrySettings(const std::string& host, bool is_verified) {
   registry::Settings settings = TRY(registry::LoadSettings());
   if (!is_verified) settings.registries[host].is_insecure = true;
@@ -54,7 +48,9 @@ Result<images::Image> PullImage(images::ImageStore& store, const ImagePull& opti
   registry::PullOptions pull;
   if (options.platform) pull.platform = TRY(images::Platform::Parse(*options.platform));
   pull.auth_file = options.auth_file;
-  pull.keeps_files = TRY(KeepsLayerFiles(options.keeps_files));
+  images::StoreSettings of_store = TRY(images::LoadStoreSettings());
+  pull.keeps_files = options.keeps_files.value_or(of_store.keeps_layer_files);
+  pull.limits = of_store.limits;
   pull.completes_files = options.keeps_files.value_or(false);
   pull.settings = TRY(RegistrySettings(reference.domain(), options.is_verified));
   LayerProgress progress("pulled", CanRedraw(STDERR_FILENO));

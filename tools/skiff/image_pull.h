@@ -10,8 +10,6 @@
 
 namespace skiff::tools {
 
-// Whether layers' files are to be kept: the flag, else the host's settings.
-Result<bool> KeepsLayerFiles(const std::optional<bool>& flag);
 // `is_verified` false: this host's certificate is not looked at.
 Result<images::registry::Settings> RegistrySettings(const std::string& host, bool is_verified);
 

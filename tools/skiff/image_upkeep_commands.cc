@@ -22,6 +22,8 @@ Result<bool> Repair(images::ImageStore* store, const images::ImageHealth& health
   registry::RepairOptions repair;
   repair.auth_file = options.auth_file;
   repair.settings = TRY(registry::LoadSettings());
+  images::StoreSettings of_store = TRY(images::LoadStoreSettings());
+  repair.limits = of_store.limits;
   Result<> repaired = registry::Repair(*store, health, repair);
   if (!repaired.ok()) {
     PrintError("skiff: " + Printable(repaired.error().message()) + "\n");
