@@ -23,9 +23,15 @@ endif()
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-foreach(module IN ITEMS libseccomp libcap libnftables liburing libisal zlib libzstd libcrypto libssl sqlite3 libsystemd)
+foreach(module IN ITEMS libseccomp libcap libnftables liburing zlib libzstd libcrypto libssl sqlite3 libsystemd)
   pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
 endforeach()
+
+pkg_check_modules(libisal QUIET IMPORTED_TARGET libisal)
+option(SKIFF_ISAL "Inflate gzip by ISA-L; OFF: by zlib (default: ON where ISA-L is)" ${libisal_FOUND})
+if(SKIFF_ISAL AND NOT libisal_FOUND)
+  message(FATAL_ERROR "SKIFF_ISAL is ON and libisal is not there")
+endif()
 
 add_library(skiff_options INTERFACE)
 target_include_directories(skiff_options INTERFACE "${PROJECT_SOURCE_DIR}")

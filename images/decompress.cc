@@ -1,14 +1,11 @@
 #include "images/decompress.h"
 
-// igzip_lib.h of ISA-L 2.30 lacks the guard that later ones have.
-extern "C" {
-#include <isa-l/igzip_lib.h>
-}
 #include <zstd.h>
 #include <zstd_errors.h>
 
 #include <string>
 
+#include "images/inflate.h"
 #include "images/limits.h"
 
 namespace skiff::images {
@@ -30,45 +27,19 @@ namespace {
 
 using Decoder = DecompressedSource::Decoder;
 
-const char* DescribeInflate(int code) {
-  switch (code) {
-    case ISAL_INVALID_BLOCK:
-      return "a block of unknown type";
-    case ISAL_INVALID_SYMBOL:
-      return "an invalid symbol";
-    case ISAL_INVALID_LOOKBACK:
-      return "a reference to before the start";
-    case ISAL_INVALID_WRAPPER:
-      return "an invalid header";
-    case ISAL_UNSUPPORTED_METHOD:
-      return "an unknown method";
-    case ISAL_INCORRECT_CHECKSUM:
-      return "a wrong checksum";
-    default:
-      return "corrupt data";
-  }
-}
-
 class GzipDecoder : public Decoder {
  public:
-  GzipDecoder() : state_(new inflate_state) { StartMember(); }
+  explicit GzipDecoder(std::unique_ptr<Inflater> inflater) : inflater_(std::move(inflater)) {}
 
   Result<std::string_view> Decode(std::string_view* input) override {
     if (is_between_members_) {
       // What an earlier piece began, this one continues: the first byte of a member tells.
       if (input->front() != '\x1f') return Error(Code::kInvalid, "gzip: garbage after the end");
-      StartMember();
+      inflater_->Start();
     }
-    // ISA-L only reads what it is given.
-    state_->next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(input->data()));
-    state_->avail_in = static_cast<uint32_t>(input->size());
-    state_->next_out = reinterpret_cast<uint8_t*>(buffer_.get());
-    state_->avail_out = static_cast<uint32_t>(kSourceChunk);
-    int code = isal_inflate(state_.get());
-    if (code < 0) return Error(Code::kInvalid, std::string("gzip: ") + DescribeInflate(code));
-    input->remove_prefix(input->size() - state_->avail_in);
-    is_between_members_ = state_->block_state == ISAL_BLOCK_FINISH;
-    return std::string_view(buffer_.get(), kSourceChunk - state_->avail_out);
+    size_t size = TRY(inflater_->Inflate(input, buffer_.get(), kSourceChunk));
+    is_between_members_ = inflater_->is_at_end();
+    return std::string_view(buffer_.get(), size);
   }
 
   Result<> End() const override {
@@ -77,13 +48,7 @@ class GzipDecoder : public Decoder {
   }
 
  private:
-  void StartMember() {
-    isal_inflate_init(state_.get());
-    state_->crc_flag = ISAL_GZIP;  // header, checksum and length are read and checked
-    is_between_members_ = false;
-  }
-
-  std::unique_ptr<inflate_state> state_;
+  std::unique_ptr<Inflater> inflater_;
   bool is_between_members_ = false;
 };
 
@@ -164,12 +129,12 @@ class ZstdDecoder : public Decoder {
   bool is_between_frames_ = true;
 };
 
-std::unique_ptr<Decoder> MakeDecoder(Compression compression) {
+std::unique_ptr<Decoder> MakeDecoder(Compression compression, bool by_zlib) {
   switch (compression) {
     case Compression::kNone:
       return nullptr;
     case Compression::kGzip:
-      return std::make_unique<GzipDecoder>();
+      return std::make_unique<GzipDecoder>(by_zlib ? MakeZlibInflater() : MakeInflater());
     case Compression::kZstd:
       return std::make_unique<ZstdDecoder>();
   }
@@ -209,15 +174,20 @@ Result<Compression> DetectCompression(std::string_view first_bytes) {
 }
 
 DecompressedSource::DecompressedSource(ByteSource* input, std::string_view first,
-                                       Compression compression)
-    : input_(input), piece_(first), compression_(compression), decoder_(MakeDecoder(compression)) {}
+                                       Compression compression, bool by_zlib)
+    : input_(input),
+      piece_(first),
+      compression_(compression),
+      decoder_(MakeDecoder(compression, by_zlib)) {}
 
 DecompressedSource::~DecompressedSource() = default;
 
-Result<std::unique_ptr<DecompressedSource>> DecompressedSource::Open(ByteSource* input) {
+Result<std::unique_ptr<DecompressedSource>> DecompressedSource::Open(ByteSource* input,
+                                                                     bool by_zlib) {
   std::string_view first = TRY(input->Next());
   Compression compression = TRY(DetectCompression(first));
-  return std::unique_ptr<DecompressedSource>(new DecompressedSource(input, first, compression));
+  return std::unique_ptr<DecompressedSource>(
+      new DecompressedSource(input, first, compression, by_zlib));
 }
 
 Result<std::string_view> DecompressedSource::Next() {

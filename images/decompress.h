@@ -22,7 +22,8 @@ Result<Compression> DetectCompression(std::string_view first_bytes);
 // Reads its first piece from `input` at once, to detect; borrows `input`.
 class DecompressedSource : public ByteSource {
  public:
-  static Result<std::unique_ptr<DecompressedSource>> Open(ByteSource* input);
+  // `by_zlib`: gzip without ISA-L even where that is built in (inflate.h).
+  static Result<std::unique_ptr<DecompressedSource>> Open(ByteSource* input, bool by_zlib = false);
   ~DecompressedSource() override;
 
   Compression compression() const { return compression_; }
@@ -32,7 +33,8 @@ class DecompressedSource : public ByteSource {
   class Decoder;  // of decompress.cc: one per format
 
  private:
-  DecompressedSource(ByteSource* input, std::string_view first, Compression compression);
+  DecompressedSource(ByteSource* input, std::string_view first, Compression compression,
+                     bool by_zlib);
 
   ByteSource* input_;
   std::string_view piece_;  // what the decoder has not taken yet

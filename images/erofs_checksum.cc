@@ -1,12 +1,9 @@
 #include "images/erofs_checksum.h"
 
-#include <isa-l/crc.h>
+#include "images/checksum.h"
 
 namespace skiff::images {
 
-uint32_t ErofsChecksum(std::string block) {
-  return crc32_iscsi(reinterpret_cast<unsigned char*>(block.data()), static_cast<int>(block.size()),
-                     ~uint32_t{0});
-}
+uint32_t ErofsChecksum(std::string block) { return Crc32c(block, ~uint32_t{0}); }
 
 }  // namespace skiff::images

@@ -1,7 +1,6 @@
 #include "images/layer_files.h"
 
 #include <fcntl.h>
-#include <isa-l/crc64.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <optional>
 
 #include "images/byte_source.h"
+#include "images/checksum.h"
 #include "images/limits.h"
 #include "isolation/base/text.h"
 #include "isolation/sys/file.h"
@@ -307,10 +307,7 @@ class Comparer {
 
 }  // namespace
 
-void ContentSum::Update(std::string_view bytes) {
-  value_ =
-      crc64_ecma_refl(value_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-}
+void ContentSum::Update(std::string_view bytes) { value_ = Crc64(bytes, value_); }
 
 void ContentSums::Sort() {
   // Stable: the last that was noted of an inode stays the last.
