@@ -117,13 +117,16 @@ struct NamespaceSpec {
   int enter_user = -1;
   bool HasOwnUser() const { return new_user || enter_user >= 0; }
   bool is_in_user = false;  // the caller himself is in a user namespace
-  // The host's nodes are bound, and what file systems may not be made.
+  // False: those of the host are bound, and so are file systems that may not be made.
   bool MayMakeNodes() const { return !HasOwnUser() && !is_in_user; }
   std::vector<IdMapping> uid_mappings;  // new_user: both must not be empty; enter_user: as they are
   std::vector<IdMapping> gid_mappings;
   // The caller has rights in a user namespace of his own only: he stays in those of `joins` that he
   // enters, and may write the maps of a process only while others may look into it.
   bool is_rootless = false;
+  // Root of a user namespace has no right to his own namespaces either, as far as they are the
+  // host's.
+  bool MayComeBack() const { return !is_rootless && !is_in_user; }
   std::vector<NamespaceJoin> joins;  // user, mount and cgroup by the child, others around the clone
 };
 

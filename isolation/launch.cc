@@ -191,7 +191,8 @@ void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
   plan_.new_user_namespace = namespaces.new_user;
   plan_.is_user_namespace_entered = namespaces.enter_user >= 0;
   plan_.may_make_nodes = namespaces.MayMakeNodes();
-  plan_.may_keep_groups = namespaces.HasOwnUser() || namespaces.is_rootless;
+  plan_.may_keep_groups =
+      namespaces.HasOwnUser() || namespaces.is_in_user || namespaces.is_rootless;
   plan_.is_rootless = namespaces.is_rootless;
   plan_.join_mount = plan_.join_user = plan_.join_cgroup = -1;
   for (const NamespaceJoin& join : namespaces.joins) {

@@ -56,7 +56,7 @@ class JoinedAround {
       if (name == nullptr) continue;
       UniqueFd own = TRY(sys::OpenOwnNamespace(name));
       TRY(sys::EnterNamespace(join.fd, join.type).Context(name));
-      if (!namespaces.is_rootless) left_.emplace_back(std::move(own), join.type);
+      if (namespaces.MayComeBack()) left_.emplace_back(std::move(own), join.type);
     }
     if (!namespaces.new_time) return {};
     // Only a child enters it, and the clocks are set before the first one does: time_namespaces(7).

@@ -314,6 +314,7 @@ Result<int> Executor::Run() {
   TRY(OpenCgroup());
   TRY(ConnectConsole());
   bool is_rootless = TRY(IsRootless());
+  spec_.namespaces.is_in_user = !is_rootless && IsInUserNamespace();
   if (is_rootless) TRY(JoinOwnContainer(&spec_.namespaces));
   SetHome(root_.get(), &spec_);
   TRY(LimitCapabilities(&spec_, options_.context));

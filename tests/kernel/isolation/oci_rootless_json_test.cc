@@ -144,5 +144,31 @@ TEST_F(OciRootlessTest, WhatNeedsRootIsRefusedByName) {
               HasSubstr("linux.uidMappings and gidMappings: "));
 }
 
+// As podman of an ordinary user starts it.
+TEST_F(OciRunTest, RootOfAUserNamespaceMakesEntersAndDeletesAContainer) {
+  config_["process"]["args"] = {"/bin/busybox", "sleep", "1000"};
+  for (json& mount : config_["mounts"]) {
+    if (mount["destination"] == "/dev/pts") mount["options"] = {"newinstance", "ptmxmode=0666"};
+  }
+  WriteConfig();
+  std::string oci =
+      std::string(SKIFF_OCI) + " --cgroup-manager disabled --root " + StateRoot() + " ";
+  std::string script = oci + "run --detach --bundle " + bundle_.path() + " " + id_ +
+                       " < /dev/null > /dev/null && " + oci + "exec " + id_ +
+                       " /bin/busybox sh -c 'echo > /dev/null && busybox id -u'; " + oci +
+                       "delete --force " + id_;
+  sys::SpawnSpec spec;
+  spec.path = "/usr/bin/unshare";
+  spec.arguments = {"unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script};
+  spec.environment = {"PATH=/usr/bin:/bin"};
+  sys::Pipe output = sys::MakePipe().value();
+  UniqueFd null = sys::Open(AT_FDCWD, "/dev/null", O_RDONLY).value();
+  spec.fds = {null.get(), output.write_end.get(), output.write_end.get()};
+  sys::Process process = sys::Spawn(spec).value();
+  output.write_end.Reset();
+  EXPECT_EQ(sys::ReadAll(output.read_end.get(), "output").value(), "0\n");
+  sys::WaitPidfd(process.pidfd.get(), true).value();
+}
+
 }  // namespace
 }  // namespace skiff::isolation::oci
