@@ -12,6 +12,7 @@
 #include "isolation/sys/quota.h"
 #include "isolation/sys/user_namespace.h"
 #include "runtime/supervisor/cleanup.h"
+#include "runtime/supervisor/control.h"
 #include "runtime/supervisor/task_storage.h"
 #include "tests/support/capability.h"
 #include "tests/support/supervised_task.h"
@@ -122,6 +123,27 @@ TEST_F(StorageTest, VolumesCountAsWell) {
   EXPECT_LE(written, 16);
   EXPECT_THAT(RemainsOf(plan.roots, plan.id), IsEmpty());
   EXPECT_THAT(LoopsOf(plan), IsEmpty());
+}
+
+// Its neighbour, with a storage of its own, never fails to write, to its file or to its log.
+TEST_F(StorageTest, ATaskThatFillsItsStorageDisturbsNoOther) {
+  TaskPlan neighbour = Plan(
+      "i=0; trap 'echo end $i $(cat /own); exit 0' TERM; while :; do i=$((i+1)); "
+      "echo $i > /own || echo lost; sync /own; sleep 0.05; done");
+  sys::Process other = installation_->Start(neighbour).value();
+  ASSERT_TRUE(installation_->WaitFor(
+      neighbour, other, [](const Task& task) { return task.last_status == TaskStatus::kRunning; }));
+  TaskPlan plan = Plan(kFill);
+  installation_->Run(plan);
+  EXPECT_LE(Written(plan), 16);
+  EXPECT_EQ(installation_->Observe(neighbour).last_status, TaskStatus::kRunning);
+  ASSERT_TRUE(SendRequest(neighbour.roots.ControlSocket(neighbour.id), {}).ok());
+  sys::WaitPidfd(other.pidfd.get(), true).value();
+  EXPECT_EQ(installation_->Observe(neighbour).containers.at(0).exit_code, 0);
+  int count = 0, written = -1;
+  std::string log = LogBytes(neighbour, "c0");
+  EXPECT_EQ(sscanf(log.c_str(), "end %d %d", &count, &written), 2) << log;
+  EXPECT_EQ(count, written);
 }
 
 TEST_F(StorageTest, TheDefaultMakesNoImageFile) {
