@@ -6,6 +6,7 @@ import subprocess
 import api
 import bundle
 import images
+import layers
 import measure
 import report
 from contestants import Floor, Podman, Skiff, oci_runtimes
@@ -26,7 +27,7 @@ class Context:
         self.errors = os.path.join(work, "errors")
         self.results = {"rounds": arguments.rounds, "disk": arguments.disk or "tmpfs"}
         self.arguments = arguments
-        needed = set(arguments.sections) - {"functions", "images"}
+        needed = set(arguments.sections) - {"functions", "images", "layers"}
         if needed:
             self.layout = bundle.make_layout(root, work, arguments.image)
         if needed - {"oci"}:
@@ -216,7 +217,8 @@ def functions(context):
 
 
 SECTIONS = {"oci": oci, "task": task, "logs": logs, "memory": memory, "startup": startup,
-            "api": api.section, "images": images.section, "functions": functions}
+            "api": api.section, "images": images.section, "layers": layers.section,
+            "functions": functions}
 
 
 def versions():

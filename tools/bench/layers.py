@@ -1,0 +1,214 @@
+"""Layers unpacked, and as EROFS images that are mounted: the same image into an empty store of each
+kind, and what becomes of it. Best on a disk (--disk): memory has nothing to read."""
+import os
+import resource
+import shutil
+import subprocess
+import time
+
+import images
+import measure
+import report
+import sandbox
+
+KINDS = ("unpacked", "erofs")
+PIECE = 1 << 18
+MIB = 1 << 20
+MS_RDONLY = 1
+TASKS = 4  # that read the same image, to see what they share
+
+
+def timed(work):
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def drop_caches():
+    os.sync()
+    with open("/proc/sys/vm/drop_caches", "w") as file:
+        file.write("3")
+
+
+def cached():
+    with open("/proc/meminfo") as file:
+        fields = dict(line.split()[:2] for line in file)
+    return int(fields["Cached:"]) << 10
+
+
+def usage(directory):
+    """Bytes and inodes of all that is beneath."""
+    size = inodes = 0
+    for at, directories, files in os.walk(directory):
+        for name in directories + files:
+            info = os.lstat(os.path.join(at, name))
+            size += info.st_blocks * 512 // (info.st_nlink if name in files else 1)
+            inodes += 1
+    return size, inodes
+
+
+def files_of(roots):
+    for root in roots:
+        for at, _, files in os.walk(root):
+            yield from (os.path.join(at, name) for name in files)
+
+
+def walk(roots):
+    for path in files_of(roots):
+        os.lstat(path)
+
+
+def read_file(path):
+    with open(path, "rb", buffering=0) as file:
+        while file.read(PIECE):
+            pass
+
+
+def read_all(roots):
+    for path in files_of(roots):
+        if not os.path.islink(path) and os.path.isfile(path):
+            read_file(path)
+
+
+class Mounts:
+    """The layers of a store as directories: as they are, or each mounted here."""
+
+    def __init__(self, store, way):
+        self.points, self.loops, self.roots = [], [], []
+        layers = os.path.join(store, "data/images/layers")
+        for name in os.listdir(layers):
+            layer = os.path.join(layers, name)
+            self.roots.append(os.path.join(layer, "fs") if way == "unpacked"
+                              else self.mount(os.path.join(layer, "layer.erofs"), way))
+
+    def mount(self, layer, way):
+        point = layer + f".mount{id(self)}"
+        os.mkdir(point)
+        source, device = os.path.join(layer, "image"), os.path.join(layer, "tar")
+        if way == "loop devices":
+            source, device = (self.loop(path) for path in (source, device))
+        sandbox.mount(source, point, "erofs", MS_RDONLY, f"device={device}")
+        self.points.append(point)
+        return point
+
+    def loop(self, path):
+        """As isolation/sys/loop.h shares them: one over a file, past the file's own page cache."""
+        there = subprocess.run(["losetup", "--associated", path, "--noheadings", "--output",
+                                "NAME"], capture_output=True, text=True, check=True).stdout.split()
+        if there:
+            return there[0]
+        done = subprocess.run(["losetup", "--read-only", "--direct-io=on", "--find", "--show",
+                               path], capture_output=True, text=True, check=True)
+        self.loops.append(done.stdout.strip())
+        return self.loops[-1]
+
+    def forget(self):
+        for point in self.points:
+            sandbox.call("umount2", point.encode(), 0)
+            os.rmdir(point)
+        for loop in self.loops:
+            subprocess.run(["losetup", "--detach", loop], check=True)
+
+
+def read_speeds(store, way):
+    mounts = Mounts(store, way)
+    found = {}
+    try:
+        biggest = max((path for path in files_of(mounts.roots) if not os.path.islink(path)),
+                      key=os.path.getsize)
+        for what, work in (("every name, cold", lambda: walk(mounts.roots)),
+                           ("every file, cold", lambda: read_all(mounts.roots)),
+                           ("the biggest file, cold", lambda: read_file(biggest))):
+            drop_caches()
+            found[what] = timed(work)
+        read_all(mounts.roots)
+        found["every file, warm"] = timed(lambda: read_all(mounts.roots))
+        found["the biggest file, warm"] = timed(lambda: read_file(biggest))
+    finally:
+        mounts.forget()
+    # Each task mounts for itself.
+    drop_caches()
+    before, tasks = cached(), [Mounts(store, way) for _ in range(TASKS)]
+    try:
+        for task in tasks:
+            read_all(task.roots)
+        found[f"page cache of {TASKS} tasks that read it all, MiB"] = (cached() - before) / MIB
+    finally:
+        for task in reversed(tasks):  # the first has the devices
+            task.forget()
+    return found
+
+
+def ways_of(kind, store):
+    if kind == "unpacked":
+        return ["unpacked"]
+    ways = []
+    for way in ("files", "loop devices"):
+        try:
+            Mounts(store, way).forget()
+            ways.append(way)
+        except OSError:
+            pass
+    return ways
+
+
+def one_round(context, kind, archive):
+    store = os.path.join(context.work, "layers")
+    os.makedirs(store)
+    base = [os.path.join(context.programs, "skiff"), "--data-root", store + "/data", "--run-root",
+            store + "/run"]
+    cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = {"import": timed(lambda: measure.run(
+        [*base, "image", "import", archive, "--name", "bench", "--keep-layer-files=false",
+         "--layers", kind], context.errors))}
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found["import, CPU"] = after.ru_utime + after.ru_stime - cpu.ru_utime - cpu.ru_stime
+    size, inodes = usage(store + "/data/images/layers")
+    found["disk, MiB"], found["inodes"] = size / MIB, inodes
+    command = [*base, "run", "--network", "none", "bench", "--", "/bin/true"]
+    measure.run(command, context.errors)
+    found["a task of /bin/true"] = timed(lambda: measure.run(command, context.errors))
+    measure.wait_until_alone()
+    speeds = {way: read_speeds(store, way) for way in ways_of(kind, store)}
+    drop_caches()
+    found["removal, cold"] = timed(lambda: measure.run([*base, "image", "remove", "bench"],
+                                                       context.errors))
+    shutil.rmtree(store)
+    return found, speeds
+
+
+def shown(name, values):
+    value = measure.median(values)
+    is_time = not name.endswith("MiB") and name != "inodes"
+    return f"{value * 1e3:.1f} ms" if is_time else f"{value:.0f}"
+
+
+def show(title, columns):
+    names = list(next(iter(columns.values())))
+    report.table(title, ["", *columns],
+                 [[name, *(shown(name, column[name]) for column in columns.values())]
+                  for name in names])
+
+
+def add(columns, name, found):
+    for what, value in found.items():
+        columns.setdefault(name, {}).setdefault(what, []).append(value)
+
+
+def section(context):
+    archive = os.path.join(context.work, "layers.tar")
+    layout = os.path.join(context.work, "layers-layout")
+    shutil.copytree(context.arguments.workbench, layout)
+    images.pack(layout, archive)
+    shutil.rmtree(layout)
+    stores, reads = {}, {}
+    for _ in range(max(3, context.rounds // 4)):
+        for kind in KINDS:
+            found, speeds = one_round(context, kind, archive)
+            add(stores, kind, found)
+            for way, read in speeds.items():
+                add(reads, way, read)
+    os.remove(archive)
+    context.results["layers"] = {"stores": stores, "reads": reads}
+    show("Layers unpacked and as EROFS images: import to removal (medians)", stores)
+    show("What reading them costs (medians)", reads)
