@@ -26,8 +26,8 @@ Result<UniqueFd> Mount(int image, int data) {
 
 // The devices live as long as the mount.
 Result<UniqueFd> MountByLoop(int image, int data) {
-  sys::LoopDevice image_device = TRY(sys::AttachLoop(image));
-  sys::LoopDevice data_device = TRY(sys::AttachLoop(data));
+  sys::LoopDevice image_device = TRY(sys::ShareLoop(image));
+  sys::LoopDevice data_device = TRY(sys::ShareLoop(data));
   return Mount(image_device.fd.get(), data_device.fd.get());
 }
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "isolation/base/scope_exit.h"
+#include "isolation/erofs.h"
 #include "isolation/limits.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/mount.h"
@@ -23,34 +24,49 @@ class Layers {
   // Highest first, as overlayfs wants them; an image lists its base first.
   std::string Names() const;
   Result<> Attach(const std::string& point);
-  size_t size() const { return places_.size(); }
+  Result<> GiveRootTo(const std::string& upper) const;
+  // Some are mounts of their own, not directories of an attached one.
+  size_t mount_count() const {
+    return static_cast<size_t>(std::count(is_mount_.begin(), is_mount_.end(), true));
+  }
 
  private:
   std::vector<UniqueFd> places_;
+  std::vector<bool> is_mount_;
 };
 
 Result<UniqueFd> OpenPlace(const std::string& directory) {
   return sys::Open(AT_FDCWD, directory, O_PATH | O_DIRECTORY);
 }
 
-Result<UniqueFd> OpenMapped(const std::string& layer, int user_namespace) {
-  UniqueFd mount = TRY(sys::CloneMount(AT_FDCWD, layer, false));
-  TRY(sys::ShowIdsThrough(mount.get(), user_namespace, false, layer));
-  return mount;
+Result<UniqueFd> OpenLayer(const std::string& layer, int user_namespace) {
+  if (IsErofsLayer(layer)) return MountErofs(layer);
+  return user_namespace < 0 ? OpenPlace(layer) : sys::CloneMount(AT_FDCWD, layer, false);
 }
 
 Result<> Layers::Open(const OverlaySpec& spec) {
   for (const std::string& layer : spec.layers) {
-    UniqueFd place =
-        TRY(spec.user_namespace < 0 ? OpenPlace(layer) : OpenMapped(layer, spec.user_namespace));
+    UniqueFd place = TRY(OpenLayer(layer, spec.user_namespace));
+    if (spec.user_namespace >= 0) {
+      TRY(sys::ShowIdsThrough(place.get(), spec.user_namespace, false, layer));
+    }
+    is_mount_.push_back(spec.user_namespace >= 0 || IsErofsLayer(layer));
     places_.push_back(std::move(place));
   }
   if (spec.top.empty()) return {};
   // Among mounts it is one, too: where those must be attached, all places are.
-  UniqueFd top = TRY(spec.user_namespace < 0 ? OpenPlace(spec.top)
-                                             : sys::CloneMount(AT_FDCWD, spec.top, false));
+  bool is_mount = mount_count() > 0;
+  UniqueFd top = TRY(is_mount ? sys::CloneMount(AT_FDCWD, spec.top, false) : OpenPlace(spec.top));
+  is_mount_.push_back(is_mount);
   places_.push_back(std::move(top));
   return {};
+}
+
+// The root directory of an overlay looks as its uppermost directory does: as the image has it.
+Result<> Layers::GiveRootTo(const std::string& upper) const {
+  struct stat root = TRY(sys::StatFd(places_.back().get()));
+  TRY(sys::Chown(AT_FDCWD, upper, root.st_uid, root.st_gid));
+  return sys::Chmod(AT_FDCWD, upper, root.st_mode & 07777);
 }
 
 std::string Layers::Names() const {
@@ -61,10 +77,11 @@ std::string Layers::Names() const {
   return names;
 }
 
-// One upon the other: a descriptor names its mount wherever that is.
+// One upon the other: a descriptor names its mount wherever that is. Directories stay where they
+// are.
 Result<> Layers::Attach(const std::string& point) {
-  for (const UniqueFd& place : places_) {
-    TRY(sys::AttachMount(place.get(), AT_FDCWD, point));
+  for (size_t i = 0; i < places_.size(); ++i) {
+    if (is_mount_[i]) TRY(sys::AttachMount(places_[i].get(), AT_FDCWD, point));
   }
   return {};
 }
@@ -72,7 +89,8 @@ Result<> Layers::Attach(const std::string& point) {
 // The layer itself: what the mount that it lies on forbids holds for the host, not for it.
 Result<UniqueFd> MountLayer(const OverlaySpec& spec) {
   const std::string& layer = spec.layers.front();
-  UniqueFd mount = TRY(sys::CloneMount(AT_FDCWD, layer, false));
+  UniqueFd mount =
+      TRY(IsErofsLayer(layer) ? MountErofs(layer) : sys::CloneMount(AT_FDCWD, layer, false));
   if (spec.user_namespace >= 0) {
     TRY(sys::ShowIdsThrough(mount.get(), spec.user_namespace, false, layer));
   }
@@ -117,7 +135,7 @@ bool must_attach = false;
 Result<UniqueFd> MountAttached(const OverlaySpec& spec, Layers* layers) {
   if (!must_attach) TRY(sys::EnterFollowingMountNamespace());
   must_attach = true;
-  ScopeExit detach([&] { DetachAll(spec.attach_point, layers->size()); });
+  ScopeExit detach([&] { DetachAll(spec.attach_point, layers->mount_count()); });
   TRY(layers->Attach(spec.attach_point));
   return MountNamed(layers->Names(), spec);
 }
@@ -137,10 +155,12 @@ Result<UniqueFd> MountOverlay(const OverlaySpec& spec) {
   }
   Layers layers;
   TRY(layers.Open(spec));
-  if (spec.user_namespace >= 0 && must_attach) return MountAttached(spec, &layers);
+  if (is_writable) TRY(layers.GiveRootTo(spec.upper));
+  bool has_mounts = layers.mount_count() > 0;
+  if (has_mounts && must_attach) return MountAttached(spec, &layers);
   Result<UniqueFd> mounted = MountNamed(layers.Names(), spec);
   bool is_refused = !mounted.ok() && mounted.error().sys_errno() == EINVAL;
-  if (spec.user_namespace < 0 || !is_refused) return mounted;
+  if (!has_mounts || !is_refused) return mounted;
   // A try that failed leaves the mark of a volatile mount, and overlayfs takes no such directory.
   if (is_writable) TRY(sys::RemoveTree(AT_FDCWD, spec.work + "/work"));
   return MountAttached(spec, &layers);

@@ -49,12 +49,7 @@ Result<UniqueFd> RootBuilder::MountWritable() {
   std::string upper = directory_ + "/upper";
   TRY(sys::MakeDirectories(upper, 0755));
   TRY(sys::MakeDirectories(directory_ + "/work", 0755));
-  // The root directory of an overlay looks as its uppermost directory does: as the image has it.
-  const ContainerPlan& plan = *from_.container;
-  struct stat root = TRY(sys::Stat(AT_FDCWD, plan.layers.back()));
-  TRY(sys::Chown(AT_FDCWD, upper, from_.first_id + root.st_uid, from_.first_id + root.st_gid));
-  TRY(sys::Chmod(AT_FDCWD, upper, root.st_mode & 07777));
-  return isolation::MountOverlay({.layers = plan.layers,
+  return isolation::MountOverlay({.layers = from_.container->layers,
                                   .upper = upper,
                                   .work = directory_ + "/work",
                                   .user_namespace = from_.user_namespace,

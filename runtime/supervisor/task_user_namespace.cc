@@ -3,8 +3,10 @@
 #include <fcntl.h>
 
 #include <set>
+#include <utility>
 
 #include "isolation/base/text.h"
+#include "isolation/erofs.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/mount.h"
 #include "isolation/sys/process.h"
@@ -24,13 +26,16 @@ Result<> CheckKernel() {
                "kernel " + release + ": layers under other ids need 5.19 or later");
 }
 
-// One directory for each file system: what the kernel refuses, it refuses for all of it.
+// One directory, and one image, for each file system: what the kernel refuses, it refuses for all
+// of it.
 Result<> CheckFilesystems(const std::set<std::string>& directories, int user_namespace) {
-  std::set<dev_t> seen;
+  std::set<std::pair<dev_t, bool>> seen;
   for (const std::string& directory : directories) {
     struct stat info = TRY(sys::Stat(AT_FDCWD, directory));
-    if (!seen.insert(info.st_dev).second) continue;
-    UniqueFd mount = TRY(sys::CloneMount(AT_FDCWD, directory, false));
+    bool is_image = isolation::IsErofsLayer(directory);
+    if (!seen.insert({info.st_dev, is_image}).second) continue;
+    UniqueFd mount = TRY(is_image ? isolation::MountErofs(directory)
+                                  : sys::CloneMount(AT_FDCWD, directory, false));
     TRY(sys::ShowIdsThrough(mount.get(), user_namespace, false, directory));
   }
   return {};
