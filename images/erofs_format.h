@@ -49,7 +49,7 @@ inline constexpr unsigned kTarDevice = 1;
 
 inline constexpr size_t kXattrHeader = 12;
 inline constexpr size_t kXattrEntry = 4;
-inline constexpr size_t kMaxXattrBytes = kXattrHeader + 4 * (UINT16_MAX - 1);
+inline constexpr size_t kMaxXattrBytes = kXattrHeader + size_t{4} * (UINT16_MAX - 1);
 
 inline constexpr size_t kDirent = 12;
 inline constexpr size_t kMaxName = 255;

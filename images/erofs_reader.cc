@@ -112,11 +112,15 @@ class ErofsReader::Content : public ByteSource {
 };
 
 Result<std::unique_ptr<LowerLayer>> ErofsReader::OpenLayer(const std::string& directory) {
+  std::unique_ptr<ErofsReader> reader = TRY(OpenReader(directory));
+  return std::unique_ptr<LowerLayer>(std::move(reader));
+}
+
+Result<std::unique_ptr<ErofsReader>> ErofsReader::OpenReader(const std::string& directory) {
   UniqueFd place = TRY(sys::OpenDirectory(AT_FDCWD, directory));
   UniqueFd image = TRY(sys::Open(place.get(), kErofsImage, O_RDONLY | O_NOFOLLOW));
   UniqueFd tar = TRY(sys::Open(place.get(), kErofsTar, O_RDONLY | O_NOFOLLOW));
-  std::unique_ptr<ErofsReader> reader = TRY(Open(std::move(image), std::move(tar)));
-  return std::unique_ptr<LowerLayer>(std::move(reader));
+  return Open(std::move(image), std::move(tar));
 }
 
 Result<std::unique_ptr<ErofsReader>> ErofsReader::Open(UniqueFd image, UniqueFd tar) {
@@ -233,6 +237,10 @@ Result<ErofsReader::Xattrs> ErofsReader::ReadXattrs(const Inode& inode) const {
   Xattrs xattrs;
   if (inode.xattrs == 0) return xattrs;
   std::string bytes = TRY(Bytes(inode.position + kInode, inode.xattrs));
+  // Shared attributes, and a filter of names, would be here.
+  if (std::count(bytes.begin(), bytes.begin() + kXattrHeader, '\0') != kXattrHeader) {
+    return Damaged("attributes are of another form");
+  }
   for (size_t at = kXattrHeader; at + kXattrEntry <= bytes.size();) {
     size_t name_size = Number(bytes, at, 1);
     uint64_t index = Number(bytes, at + 1, 1);
@@ -421,5 +429,10 @@ class ErofsReader::Checker {
 };
 
 Result<> ErofsReader::Check() const { return Checker(*this).Run(); }
+
+Result<> CheckErofsLayer(const std::string& directory) {
+  std::unique_ptr<ErofsReader> reader = TRY(ErofsReader::OpenReader(directory));
+  return reader->Check();
+}
 
 }  // namespace skiff::images

@@ -22,6 +22,7 @@ class ErofsReader : public LowerLayer {
  public:
   // The directory of a layer (layer_kind.h).
   static Result<std::unique_ptr<LowerLayer>> OpenLayer(const std::string& directory);
+  static Result<std::unique_ptr<ErofsReader>> OpenReader(const std::string& directory);
   static Result<std::unique_ptr<ErofsReader>> Open(UniqueFd image, UniqueFd tar);
 
   Result<struct stat> Stat(const std::string& path) const override;
@@ -31,8 +32,8 @@ class ErofsReader : public LowerLayer {
   Result<std::vector<std::string>> ListDirectory(const std::string& path) const override;
   Result<std::unique_ptr<ByteSource>> OpenFile(const std::string& path) const override;
 
-  // Goes through all of it: names sorted, kinds and link counts right, every byte inside the files,
-  // every inode reached.
+  // Whether the layer's image is one that this program could have written. Goes through all of it:
+  // names sorted, kinds and link counts right, every byte inside the files, every inode reached.
   Result<> Check() const;
 
  private:
@@ -75,5 +76,8 @@ class ErofsReader : public LowerLayer {
   uint64_t meta_ = 0;
   uint64_t inodes_ = 0;
 };
+
+// ErofsReader::Check of the layer in `directory`.
+Result<> CheckErofsLayer(const std::string& directory);
 
 }  // namespace skiff::images

@@ -92,6 +92,7 @@ Result<Image> ImportImage(const StoreFiles& files, const std::string& path,
       TRY(Intake::Begin(files, {.parallel = Parallel(),
                                 .keeps_files = options.keeps_files,
                                 .completes_files = options.completes_files,
+                                .layers = options.layers,
                                 .limits = options.limits,
                                 .progress = options.progress}));
   ImageFiles source = TRY(ImageFiles::Open(path, intake->staging(), intake->room()));

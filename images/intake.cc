@@ -74,6 +74,7 @@ class Intake::WatchedSource : public ByteSource {
 Result<std::unique_ptr<Intake>> Intake::Begin(const StoreFiles& files, IntakeOptions options) {
   std::unique_ptr<Intake> intake(new Intake(files, std::move(options)));
   intake->staging_ = TRY(files.MakeStaging(&intake->staging_name_));
+  intake->kind_ = TRY(KindFor(intake->options_.layers, files.StagingPath(intake->staging_name_)));
   return intake;
 }
 
@@ -171,8 +172,9 @@ Result<> Intake::MakePlaces() {
     if (is_present) continue;
     std::string name = std::to_string(i);
     TRY(sys::MakeDirectory(staging_.get(), name, 0700));
-    TRY(sys::MakeDirectory(staging_.get(), name + "/fs", 0755));
-    slots_[i].path = files_.StagingPath(staging_name_) + "/" + name + "/fs";
+    std::string place = name + "/" + NameOfKind(kind_);
+    TRY(sys::MakeDirectory(staging_.get(), place, 0755));
+    slots_[i].path = files_.StagingPath(staging_name_) + "/" + place;
   }
   return {};
 }

@@ -38,6 +38,7 @@ struct IntakeOptions {
   bool keeps_files = true;  // the layers' files as they came, for push and export
   // Those of present layers too, when they are not there.
   bool completes_files = false;
+  LayerChoice layers = LayerChoice::kAuto;
   bool is_pulled = false;  // from a registry
   StoreLimits limits;
   std::function<void(const ImportProgress&)> progress;
@@ -109,6 +110,7 @@ class Intake {
   IntakeOptions options_;
   std::string staging_name_;
   UniqueFd staging_;
+  LayerKind kind_ = LayerKind::kUnpacked;
   std::vector<IntakeLayer> layers_;
   std::vector<std::pair<Digest, UniqueFd>> turns_;
 

@@ -4,6 +4,7 @@
 
 #include "images/background_hash.h"
 #include "images/erofs_format.h"
+#include "images/erofs_reader.h"
 #include "images/erofs_tree.h"
 #include "images/erofs_writer.h"
 #include "images/inflation_guard.h"
@@ -66,6 +67,14 @@ Result<UnpackedLayer> MakeImage(ByteSource* plain, const PlainPlace& place, Cont
   TRY(stored.Pad());
   TRY(NoteSum(tar.get(), stored.sum(), sums));
   uint64_t size = TRY(WriteErofs(&tree, tar.get(), stored.size()));
+  FileSource written(image.get(), 0, size);
+  ContentSum sum;
+  for (;;) {
+    std::string_view piece = TRY(written.Next());
+    if (piece.empty()) break;
+    sum.Update(piece);
+  }
+  TRY(NoteSum(image.get(), sum, sums));
   layer.size = size + stored.size();
   return layer;
 }
@@ -94,6 +103,9 @@ Result<LayerPass> ReadLayer(ByteSource* file, const LayerPlace& place) {
   LayerPass pass;
   HashingSource blob(file, kMaxArchive);
   pass.plain = TRY(UnpackConfined(&blob, place));
+  // The kernel is going to read it: not what a process may have made that a hostile layer got hold
+  // of, unless it is an image like any other.
+  if (KindOfPlace(place.directory) == LayerKind::kErofs) TRY(CheckErofsLayer(place.directory));
   pass.blob = blob.Finish();
   return pass;
 }

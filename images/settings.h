@@ -6,6 +6,8 @@
 //      "layerMiB": 32768,              a layer, uncompressed
 //      "imageMiB": 65536,              all layers of an image that are not here yet
 //      "reserveMiB": 1024},         stays free; default: 2 % of the disk up to that; 0: nothing
+//    "layers": "auto",              how layers are kept: "unpacked", or as an "erofs" image that is
+//                                   mounted; "auto": what is better on this kernel
 //    "collect": {                   what skiffd removes by itself; tasks' images never
 //      "enabled": true,
 //      "minutes": 60,               between two looks
@@ -23,6 +25,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "images/layer_kind.h"
 #include "images/store_limits.h"
 #include "isolation/base/result.h"
 
@@ -42,6 +45,7 @@ struct CollectRules {
 struct StoreSettings {
   bool keeps_layer_files = true;
   StoreLimits limits;
+  LayerChoice layers = LayerChoice::kAuto;
   CollectRules collect;
 };
 

@@ -59,11 +59,18 @@ Result<StoreLimits> ReadLimits(const JsonCursor& object) {
 }
 
 Result<StoreSettings> ReadSettings(const JsonCursor& root) {
-  std::vector<std::string> unknown = root.UnknownMembers({"keepLayerFiles", "limits", "collect"});
+  std::vector<std::string> unknown =
+      root.UnknownMembers({"keepLayerFiles", "layers", "limits", "collect"});
   if (!unknown.empty()) return Error(Code::kInvalid, unknown[0] + ": unknown");
   StoreSettings settings;
   std::optional<bool> is_kept = TRY(root.FindBoolean("keepLayerFiles"));
   settings.keeps_layer_files = is_kept.value_or(true);
+  std::optional<std::string> layers = TRY(root.FindString("layers"));
+  if (layers) {
+    std::optional<LayerChoice> choice = LayerChoiceByName(*layers);
+    if (!choice) return root.Invalid("layers is none of auto, unpacked and erofs");
+    settings.layers = *choice;
+  }
   std::optional<JsonCursor> collect = TRY(root.Find("collect"));
   if (collect) settings.collect = TRY(ReadRules(*collect));
   std::optional<JsonCursor> limits = TRY(root.Find("limits"));

@@ -5,8 +5,9 @@
 //     lock                         flock: exclusive while refs.json, layers/ or blobs/ change
 //     refs.json                    every image: id, manifest, names, layers; replaced atomically
 //     blobs/sha256/<hex>           manifests and configurations
-//     layers/<hex>/fs              a layer as overlayfs stacks it; complete or absent
-//     layers/<hex>/size            bytes of its files' content
+//     layers/<hex>/fs/             a layer as overlayfs stacks it; complete or absent
+//     layers/<hex>/layer.erofs/    or the same as a mountable image and its tar (layer_kind.h)
+//     layers/<hex>/size            bytes of its files' content; of the two files of an image
 //     layers/<hex>/files           what they were when they were unpacked (layer_files.h)
 //     locks/<hex>                  flock: held by who makes the layer of that diff id
 //     staging/<random>/            of one import at work, which holds an exclusive flock on it
@@ -26,6 +27,7 @@
 
 #include "images/config.h"
 #include "images/digest.h"
+#include "images/layer_kind.h"
 #include "images/platform.h"
 #include "images/store_limits.h"
 #include "isolation/base/result.h"
@@ -35,7 +37,7 @@ namespace skiff::images {
 
 struct LayerInfo {
   Digest diff_id;
-  std::string directory;  // absolute path of fs
+  std::string directory;  // absolute path of fs or layer.erofs
   uint64_t size = 0;      // bytes of its files' content
 };
 
@@ -69,6 +71,7 @@ struct ImportOptions {
   std::optional<Platform> platform;  // default: this host's
   bool keeps_files = true;           // the layers' files as they came: push and export need them
   bool completes_files = false;      // those of layers that are there already as well
+  LayerChoice layers = LayerChoice::kAuto;  // of layers that are made; others stay as they are
   StoreLimits limits;
   std::function<void(const ImportProgress&)> progress;  // one call at a time, from any thread
 };

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "images/layer_files.h"
+#include "images/layer_kind.h"
 #include "images/limits.h"
 #include "isolation/base/clock.h"
 #include "isolation/base/scope_exit.h"
@@ -19,7 +20,7 @@ namespace skiff::images {
 namespace {
 
 constexpr mode_t kPrivate = 0700;
-constexpr uint64_t kVersion = 2;
+constexpr uint64_t kVersion = 3;
 constexpr char kVersionFile[] = "version";
 constexpr char kChecked[] = "checked";  // in a layer's directory: the boot it was last compared in
 constexpr char kAsidePrefix[] = "damaged-";
@@ -145,7 +146,8 @@ int64_t StoreFiles::LastUsed(const Digest& image) const {
   return info.value().st_mtim.tv_sec * kNanoseconds + info.value().st_mtim.tv_nsec;
 }
 
-// Version 1 had no lists of files. What the layers hold now is what will be compared with.
+// Version 1 had no lists of files. What the layers hold now is what will be compared with. Version
+// 2 knew no layers but unpacked ones.
 Result<> StoreFiles::Migrate() const {
   std::optional<uint64_t> found = TRY(ReadVersion(root_.get()));
   if (found == kVersion) return {};
@@ -164,7 +166,9 @@ Result<> StoreFiles::Migrate() const {
 }
 
 std::string StoreFiles::LayerPath(const std::string& directory) const {
-  return path_ + "/" + LayerName(directory) + "/fs";
+  std::string image = LayerName(directory) + "/" + NameOfKind(LayerKind::kErofs);
+  if (sys::Exists(root_.get(), image)) return path_ + "/" + image;
+  return path_ + "/" + LayerName(directory) + "/" + NameOfKind(LayerKind::kUnpacked);
 }
 
 Result<HeldLayer> StoreFiles::HoldLayer(const std::string& directory) const {
@@ -198,9 +202,12 @@ Result<std::vector<std::string>> StoreFiles::CompareLayer(const std::string& dir
                                                           Scrutiny scrutiny) const {
   UniqueFd layer = TRY(sys::OpenDirectory(root_.get(), LayerName(directory)));
   std::string list = TRY(sys::ReadFile(layer.get(), kFileList, kMaxFileList));
-  Result<UniqueFd> fs = sys::OpenDirectory(layer.get(), "fs");
-  if (!fs.ok()) return std::vector<std::string>{fs.error().message()};
-  return CompareFiles(fs.value().get(), list, scrutiny);
+  LayerKind kind = KindOfPlace(LayerPath(directory));
+  Result<UniqueFd> place = sys::OpenDirectory(layer.get(), NameOfKind(kind));
+  if (!place.ok()) return std::vector<std::string>{place.error().message()};
+  Result<> mountable = CheckKind(kind, path_ + "/staging");
+  if (!mountable.ok()) return std::vector<std::string>{mountable.error().message()};
+  return CompareFiles(place.value().get(), list, scrutiny);
 }
 
 Result<> StoreFiles::CheckLayer(const std::string& directory) const {

@@ -42,12 +42,14 @@ class StoreFiles {
   Result<> CommitBlob(int staging, const std::string& name, const Digest& digest) const;
   Result<> RemoveBlob(const Digest& digest) const;
 
-  std::string LayerPath(const std::string& directory) const;  // absolute, of fs
+  // Absolute; its name says of which kind the layer is (layer_kind.h).
+  std::string LayerPath(const std::string& directory) const;
   Result<HeldLayer> HoldLayer(const std::string& directory) const;
   // Moves a complete layer in; when somebody was first, theirs stays and this one is left.
   Result<> CommitLayer(int staging, const std::string& name, const std::string& directory) const;
   Result<> SyncLayers() const;
-  // What is wrong with a layer's files, as CompareFiles says it.
+  // What is wrong with a layer's files, as CompareFiles says it; or that no kernel like this one
+  // mounts a layer of its kind.
   Result<std::vector<std::string>> CompareLayer(const std::string& directory,
                                                 Scrutiny scrutiny) const;
   // The same as an error, and only once a boot and an hour: cheap enough for every start.

@@ -121,6 +121,7 @@ Result<Image> PullHere(ImageStore& store, const ImageReference& reference,
       TRY(Intake::Begin(files, {.parallel = options.settings.parallel_layers,
                                 .keeps_files = options.keeps_files,
                                 .completes_files = options.completes_files,
+                                .layers = options.layers,
                                 .is_pulled = true,
                                 .limits = options.limits,
                                 .progress = options.progress}));

@@ -20,6 +20,7 @@ struct PullOptions {
   Settings settings;
   bool keeps_files = true;       // the layers' files as they came: push and export need them
   bool completes_files = false;  // those of layers that are there already as well
+  LayerChoice layers = LayerChoice::kAuto;
   StoreLimits limits;
   std::function<void(const ImportProgress&)> progress;  // as ImportOptions::progress
 };

@@ -36,6 +36,7 @@ class Repairer {
     std::vector<IntakeLayer> layers = TRY(LayersOf(manifest));
     std::unique_ptr<Intake> intake =
         TRY(Intake::Begin(files_, {.parallel = options_.settings.parallel_layers,
+                                   .layers = options_.layers,
                                    .is_pulled = record_.is_pulled,
                                    .limits = options_.limits}));
     TRY(intake->AddLayers(std::move(layers)));

@@ -13,6 +13,7 @@ namespace skiff::images::registry {
 struct RepairOptions {
   std::string auth_file;  // default: docker's own places
   Settings settings;
+  LayerChoice layers = LayerChoice::kAuto;
   StoreLimits limits;
 };
 

@@ -9,9 +9,10 @@
 
 namespace skiff::test {
 
-void ImportBusybox(const std::string& data_root, const std::string& directory) {
+std::string ImportBusybox(const std::string& data_root, const std::string& directory,
+                          images::LayerChoice layers) {
   TarBuilder tar;
-  tar.Directory("bin");
+  for (const char* name : {"bin", "dev", "proc", "sys", "tmp"}) tar.Directory(name);
   std::string program = sys::ReadFile(AT_FDCWD, "/bin/busybox").value();
   tar.Add({.name = "bin/busybox", .content = program, .mode = 0755});
   tar.Symlink("bin/sh", "busybox");
@@ -20,7 +21,11 @@ void ImportBusybox(const std::string& data_root, const std::string& directory) {
   image.layers = {{tar.Finish(), ""}};
   image.config_members = R"("config":{"Env":["PATH=/bin"]})";
   WriteLayout(directory, image);
-  images::ImageStore::Open(data_root).value().Import(directory).value();
+  images::ImportOptions options;
+  options.layers = layers;
+  images::Image imported =
+      images::ImageStore::Open(data_root).value().Import(directory, options).value();
+  return imported.layers[0].directory;
 }
 
 }  // namespace skiff::test

@@ -3,9 +3,12 @@
 
 #include <string>
 
+#include "images/layer_kind.h"
+
 namespace skiff::test {
 
-// Called busybox:latest; its layout is written to `directory`.
-void ImportBusybox(const std::string& data_root, const std::string& directory);
+// Called busybox:latest; its layout is written to `directory`. Answers where its layer is.
+std::string ImportBusybox(const std::string& data_root, const std::string& directory,
+                          images::LayerChoice layers = images::LayerChoice::kAuto);
 
 }  // namespace skiff::test

@@ -9,6 +9,7 @@
 #include "isolation/base/scope_exit.h"
 #include "isolation/base/text.h"
 #include "isolation/cgroup.h"
+#include "isolation/erofs.h"
 #include "isolation/overlay.h"
 #include "isolation/seccomp.h"
 #include "isolation/sys/event_loop.h"
@@ -140,6 +141,19 @@ Finding CheckOverlay(const std::string& where) {
             "modprobe overlay, and put --data-root on ext4, xfs or btrfs (no overlay, no NFS)");
 }
 
+// How layers that are EROFS images are mounted; without them layers are unpacked.
+Finding CheckErofs(const std::string& where) {
+  Result<isolation::ErofsBacking> backing = isolation::FindErofsBacking(where);
+  bool is_there = backing.ok() && backing.value() != isolation::ErofsBacking::kNone;
+  if (is_there) {
+    return Ok("erofs", "layers can be mounted, from " +
+                           std::string(isolation::NameOfBacking(backing.value())));
+  }
+  std::string why = backing.ok() ? "it mounts no image with blocks of 512 bytes (Linux 6.4)"
+                                 : backing.error().message();
+  return Ok("erofs", "layers are unpacked: " + why);
+}
+
 Result<> TryLinks(int netns) {
   return sys::InNetworkNamespace(netns, [&]() -> Result<> {
     networking::Netlink netlink = TRY(networking::Netlink::Open());
@@ -230,6 +244,7 @@ std::vector<Finding> CheckHost(const runtime::Roots& roots) {
   findings.push_back(CheckNamespaces());
   findings.push_back(CheckUserNamespaces(where));
   findings.push_back(CheckOverlay(where));
+  findings.push_back(CheckErofs(where));
   CheckNetwork(&findings);
   findings.push_back(CheckForwarding());
   findings.push_back(CheckIoUring());

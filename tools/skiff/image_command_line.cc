@@ -36,6 +36,13 @@ void AddKeep(CLI::App* app, std::optional<bool>* keeps_files) {
       "(default: as /etc/skiff/images.json says)");
 }
 
+void AddLayers(CLI::App* app, std::optional<std::string>* layers) {
+  app->add_option("--layers", *layers,
+                  "How to keep layers that are not there yet: unpacked, or as an EROFS image that "
+                  "is mounted (default: as /etc/skiff/images.json says, else auto)")
+      ->check(CLI::IsMember({"auto", "unpacked", "erofs"}));
+}
+
 void AddRegistryCommands(CLI::App* program, CLI::App* image, const Adder& add, ImageCommands* all) {
   constexpr const char* kVerify = "=false: certificates are not verified, http is spoken as well";
   ImagePull* pull = &all->pull;
@@ -47,6 +54,7 @@ void AddRegistryCommands(CLI::App* program, CLI::App* image, const Adder& add, I
   app->add_flag("--tls-verify", pull->is_verified, kVerify);
   app->add_flag("-q,--quiet", pull->is_quiet, "Print the id only");
   AddKeep(app, &pull->keeps_files);
+  AddLayers(app, &pull->layers);
   ImagePush* push = &all->push;
   app = add(image, push, "push", "Send an image to a registry", kPushFooter);
   app->add_option("IMAGE", push->image, "Name, id or digest")->required();
@@ -84,6 +92,7 @@ void AddArchiveCommands(CLI::App* image, const Adder& add, ImageCommands* all) {
             kImportFooter);
   app->add_option("-i,--input", all->loaded.path, "Archive or OCI layout")->type_name("PATH");
   AddKeep(app, &all->loaded.keeps_files);
+  AddLayers(app, &all->loaded.layers);
 }
 
 Result<int64_t> ParseUntil(const std::string& text) { return ParseSince(text, WallNanoseconds()); }
@@ -169,6 +178,7 @@ void AddImageCommands(CLI::App* program, ImageCommands* all, std::optional<Comma
   import->add_option("--platform", all->import.platform,
                      "Which image of several: OS/ARCH[/VARIANT] (default: this host's)");
   AddKeep(import, &all->import.keeps_files);
+  AddLayers(import, &all->import.layers);
   AddArchiveCommands(image, add, all);
   CLI::App* list =
       add(image, &all->list, "list", "List images", "Example:\n  skiff image list --json");

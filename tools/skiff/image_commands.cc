@@ -52,6 +52,7 @@ Result<int> Carry(const ImageImport& options, const runtime::Roots& roots) {
   wanted.keeps_files = options.keeps_files.value_or(settings.keeps_layer_files);
   wanted.limits = settings.limits;
   wanted.completes_files = options.keeps_files.value_or(false);
+  wanted.layers = LayersOf(options.layers, settings);
   images::ImageStore store = TRY(images::ImageStore::Open(roots.data));
   std::string path = options.path;
   UniqueFd spooled;
@@ -64,7 +65,7 @@ Result<int> Carry(const ImageImport& options, const runtime::Roots& roots) {
   if (!image.ok()) return std::move(image).error();
   Print(NamesOf(image.value()) + " " + image.value().id.ToString() + "\n");
   return 0;
-}  // namespace skiff::tools
+}
 
 Result<int> Carry(const ImageExport& options, const runtime::Roots& roots) {
   images::ExportFormat format = TRY(FormatOf(options.format));

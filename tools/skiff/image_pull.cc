@@ -37,6 +37,12 @@ Result<bool> IsWanted(const images::ImageStore& store, const std::string& image,
 
 }  // namespace
 
+images::LayerChoice LayersOf(const std::optional<std::string>& option,
+                             const images::StoreSettings& settings) {
+  if (!option) return settings.layers;
+  return images::LayerChoiceByName(*option).value_or(settings.layers);
+}
+
 Result<registry::Settings> RegistrySettings(const std::string& host, bool is_verified) {
   registry::Settings settings = TRY(registry::LoadSettings());
   if (!is_verified) settings.registries[host].is_insecure = true;
@@ -52,6 +58,7 @@ Result<images::Image> PullImage(images::ImageStore& store, const ImagePull& opti
   pull.keeps_files = options.keeps_files.value_or(of_store.keeps_layer_files);
   pull.limits = of_store.limits;
   pull.completes_files = options.keeps_files.value_or(false);
+  pull.layers = LayersOf(options.layers, of_store);
   pull.settings = TRY(RegistrySettings(reference.domain(), options.is_verified));
   LayerProgress progress("pulled", CanRedraw(STDERR_FILENO));
   if (!options.is_quiet) {

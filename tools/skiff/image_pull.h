@@ -2,6 +2,7 @@
 #pragma once
 
 #include "images/registry/settings.h"
+#include "images/settings.h"
 #include "images/store.h"
 #include "isolation/base/result.h"
 #include "runtime/plan/paths.h"
@@ -10,6 +11,9 @@
 
 namespace skiff::tools {
 
+// How layers are kept: as `option` says (a name of one of them), else as the settings.
+images::LayerChoice LayersOf(const std::optional<std::string>& option,
+                             const images::StoreSettings& settings);
 // `is_verified` false: this host's certificate is not looked at.
 Result<images::registry::Settings> RegistrySettings(const std::string& host, bool is_verified);
 

@@ -24,6 +24,7 @@ Result<bool> Repair(images::ImageStore* store, const images::ImageHealth& health
   repair.settings = TRY(registry::LoadSettings());
   images::StoreSettings of_store = TRY(images::LoadStoreSettings());
   repair.limits = of_store.limits;
+  repair.layers = of_store.layers;
   Result<> repaired = registry::Repair(*store, health, repair);
   if (!repaired.ok()) {
     PrintError("skiff: " + Printable(repaired.error().message()) + "\n");

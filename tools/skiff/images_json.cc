@@ -11,9 +11,12 @@ namespace {
 nlohmann::json ImageOf(const images::Image& image) {
   nlohmann::json layers = nlohmann::json::array();
   for (const images::LayerInfo& layer : image.layers) {
-    layers.push_back({{"diffId", layer.diff_id.ToString()},
-                      {"size", layer.size},
-                      {"directory", layer.directory}});
+    layers.push_back(
+        {{"diffId", layer.diff_id.ToString()},
+         {"size", layer.size},
+         {"kind",
+          images::KindOfPlace(layer.directory) == images::LayerKind::kErofs ? "erofs" : "unpacked"},
+         {"directory", layer.directory}});
   }
   return {{"id", image.id.ToString()}, {"manifestDigest", image.manifest_digest.ToString()},
           {"names", image.names},      {"platform", image.config.platform.ToString()},

@@ -22,7 +22,8 @@ struct ImageImport {
   std::string path;
   std::optional<std::string> name;
   std::optional<std::string> platform;
-  std::optional<bool> keeps_files;  // default: as the host's settings say
+  std::optional<bool> keeps_files;    // default: as the host's settings say
+  std::optional<std::string> layers;  // the same
 };
 struct ImagePull {
   std::string image;
@@ -31,6 +32,7 @@ struct ImagePull {
   bool is_verified = true;
   bool is_quiet = false;
   std::optional<bool> keeps_files;
+  std::optional<std::string> layers;
 };
 struct ImagePush {
   std::string image;

@@ -124,16 +124,20 @@ class FullDiskTest : public testing::Test {
     }
   }
 
+  ImportOptions Options() const {
+    ImportOptions options;
+    options.layers = layers_;
+    // The reserve would end every import before its first stage.
+    options.limits.reserve = Bytes(0);
+    return options;
+  }
   // True when the import had room enough.
   bool ImportWith(const Room& left) {
     Fill(left);
     uint64_t before = Names().size();
-    // The reserve would end every import before its first stage.
-    ImportOptions unguarded;
-    unguarded.limits.reserve = Bytes(0);
     Result<Image> image = [&] {
       Result<ImageStore> store = ImageStore::Open(disk_ + "/data");
-      return store.ok() ? store.value().Import(big_, unguarded) : std::move(store).error();
+      return store.ok() ? store.value().Import(big_, Options()) : std::move(store).error();
     }();
     std::string what =
         std::to_string(left.bytes) + " bytes, " + std::to_string(left.inodes) + " inodes left";
@@ -145,7 +149,7 @@ class FullDiskTest : public testing::Test {
     CheckSmall(what);
     std::filesystem::remove_all(disk_ + "/ballast");
     ImageStore store = std::move(ImageStore::Open(disk_ + "/data").value());
-    Result<Image> again = store.Import(big_, unguarded);
+    Result<Image> again = store.Import(big_, Options());
     EXPECT_TRUE(again.ok()) << what << ": " << again.error().message();
     store.Remove("big").value();
     return image.ok();
@@ -172,7 +176,7 @@ class FullDiskTest : public testing::Test {
   void KeepSmall() {
     ImageStore store = std::move(ImageStore::Open(disk_ + "/data").value());
     store.Import(small_).value();
-    store.Import(big_).value();  // so that every directory of the store is there
+    store.Import(big_, Options()).value();  // so that every directory of the store is there
     store.Remove("big").value();
   }
   // From nothing left to enough, at every step.
@@ -192,6 +196,7 @@ class FullDiskTest : public testing::Test {
   std::string big_;
   std::string small_;
   bool is_mounted_ = false;
+  LayerChoice layers_ = LayerChoice::kUnpacked;  // of the big image
 };
 
 TEST_F(FullDiskTest, OfBlocksAtEveryStage) {
@@ -202,6 +207,13 @@ TEST_F(FullDiskTest, OfBlocksAtEveryStage) {
 // Blocks are given out when they are written to the disk, long after write(2).
 TEST_F(FullDiskTest, OfBlocksWhereTheyAreGivenOutLate) {
   if (!MountExt4()) GTEST_SKIP() << "missing capability: loop devices, mke2fs";
+  Sweep(1 << 20);
+}
+
+TEST_F(FullDiskTest, WhileLayersBecomeImages) {
+  if (!MountExt4()) GTEST_SKIP() << "missing capability: loop devices, mke2fs";
+  SKIFF_REQUIRE(test::MissingErofs(disk_));
+  layers_ = LayerChoice::kErofs;
   Sweep(1 << 20);
 }
 

@@ -99,8 +99,7 @@ class UnpackTest : public testing::TestWithParam<LayerKind> {
     return layers;
   }
   Result<> MountImage() {
-    std::unique_ptr<LowerLayer> layer = TRY(ErofsReader::OpenLayer(ImageOf(root_)));
-    TRY(static_cast<ErofsReader*>(layer.get())->Check());
+    TRY(CheckErofsLayer(ImageOf(root_)));
     UniqueFd mount = TRY(isolation::MountErofs(ImageOf(root_)));
     TRY(sys::AttachMount(mount.get(), AT_FDCWD, root_));
     mounted_.insert(root_);

@@ -230,7 +230,7 @@ TEST_F(UpkeepTest, AStoreOfTheFirstVersionGetsItsLists) {
   }
   test::WriteTestFile(Inside("version"), "1\n");
   store_ = std::make_unique<ImageStore>(std::move(ImageStore::Open(DataRoot()).value()));
-  EXPECT_EQ(sys::ReadFile(AT_FDCWD, Inside("version")).value(), "2\n");
+  EXPECT_EQ(sys::ReadFile(AT_FDCWD, Inside("version")).value(), "3\n");
   EXPECT_THAT(Health().damage, IsEmpty());
   FlipByte(image.layers[0].directory + "/etc/passwd");
   EXPECT_THAT(Health().damage, Contains(HasSubstr("its content has changed")));

@@ -6,11 +6,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "isolation/base/clock.h"
 #include "isolation/base/text.h"
 #include "isolation/launch_steps.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/inode.h"
 #include "runtime/supervisor/cleanup.h"
+#include "tests/support/busybox_image.h"
 #include "tests/support/capability.h"
 #include "tests/support/supervised_task.h"
 
@@ -51,6 +53,7 @@ class LeakTest : public testing::Test {
     TaskPlan plan = installation_->Plan({"true", "true"}, NetworkMode::kAwsvpc);
     plan.containers[0].volumes = {"/data"};
     plan.containers[1].is_readonly_root = true;
+    if (!layer_.empty()) plan.containers[0].layers = {layer_};
     std::string marker = installation_->TaskDirectory(plan) + "/marker";
     std::vector<std::string> environment = {"SKIFF_FAILPOINT=" + failpoint + ":" + marker};
     if (!extra.empty()) environment = {extra};
@@ -74,6 +77,7 @@ class LeakTest : public testing::Test {
   }
 
   std::unique_ptr<skiff::test::Installation> installation_;
+  std::string layer_;  // of the first container, instead of a directory
 };
 
 constexpr int kMoreCallsThanAnyTaskMakes = 3000;
@@ -104,6 +108,41 @@ TEST_F(LeakTest, SupervisorKilledAtEverySystemCallLeavesNothing) {
   EXPECT_GT(n, 100) << "the sweep ended early";
   EXPECT_LT(n, kMoreCallsThanAnyTaskMakes);
   RecordProperty("calls", n - 1);
+}
+
+// The loop devices over files beneath `directory`. The last of a device goes a moment after its
+// last mount.
+std::vector<std::string> LoopsOver(const std::string& directory) {
+  std::vector<std::string> found;
+  int64_t deadline = MonotonicNanoseconds() + Nanoseconds(std::chrono::seconds(10)).count();
+  do {
+    found.clear();
+    for (const std::string& name : sys::ListDirectory(AT_FDCWD, "/sys/block").value()) {
+      Result<std::string> file =
+          sys::ReadFile(AT_FDCWD, "/sys/block/" + name + "/loop/backing_file");
+      if (file.ok() && file.value().starts_with(directory)) found.push_back(name);
+    }
+  } while (!found.empty() && MonotonicNanoseconds() < deadline);
+  return found;
+}
+
+// When mounting from files fails, loop devices are the other way, so both are swept.
+TEST_F(LeakTest, EveryStepOfMountingAnImageFailingLeavesNothing) {
+  const std::string& data = installation_->roots().data;
+  SKIFF_REQUIRE(skiff::test::MissingErofs(data));
+  layer_ = skiff::test::ImportBusybox(data, data + "/layout", images::LayerChoice::kErofs);
+  int reached = 0;
+  for (const char* point :
+       {"fsopen", "fsconfig", "fsmount", "LOOP_CTL_GET_FREE", "LOOP_CONFIGURE"}) {
+    for (const char* action : {"5", "kill"}) {
+      for (int n = 1; RunWith(std::string(point) + ":" + std::to_string(n) + ":" + action);
+           n += Stride()) {
+        ++reached;
+        ASSERT_THAT(LoopsOver(data), IsEmpty()) << point << " " << n << " " << action;
+      }
+    }
+  }
+  EXPECT_GT(reached, 10 / Stride());
 }
 
 TEST_F(LeakTest, EveryStepBetweenCloneAndExecFailingLeavesNothing) {

@@ -15,6 +15,7 @@
 #include "runtime/supervisor/cleanup.h"
 #include "runtime/supervisor/id_blocks.h"
 #include "runtime/supervisor/task_user_namespace.h"
+#include "tests/support/busybox_image.h"
 #include "tests/support/capability.h"
 #include "tests/support/supervised_task.h"
 #include "tests/support/temp_dir.h"
@@ -49,6 +50,21 @@ class UserNamespaceTest : public testing::Test {
 
   std::unique_ptr<Installation> installation_;
 };
+
+// What the layers' file system cannot show, the task's own would: here it is EROFS.
+TEST_F(UserNamespaceTest, ATaskRunsFromAnImageThatIsMounted) {
+  const std::string& data = installation_->roots().data;
+  SKIFF_REQUIRE(skiff::test::MissingErofs(data));
+  TaskPlan plan = installation_->Plan(
+      {"busybox cat /proc/self/uid_map; busybox stat -c '%u %a %n' / /bin/busybox /bin/sh;"
+       " echo new > /bin/new && busybox rm /bin/sh && busybox ls /bin"},
+      NetworkMode::kNone);
+  plan.containers[0].layers = {
+      skiff::test::ImportBusybox(data, data + "/layout", images::LayerChoice::kErofs)};
+  std::string output = Output(plan);
+  EXPECT_THAT(output, HasSubstr(std::to_string(plan.user_namespace.first_id)));
+  EXPECT_THAT(output, HasSubstr("0 755 /\n0 755 /bin/busybox\n0 777 /bin/sh\nbusybox\nnew\n"));
+}
 
 TEST_F(UserNamespaceTest, IdsOfTheContainerAreTheTasksBlockOnTheHost) {
   TaskPlan plan = installation_->Plan(

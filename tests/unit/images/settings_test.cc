@@ -11,6 +11,7 @@ using testing::HasSubstr;
 TEST(StoreSettingsTest, EverythingHasADefault) {
   StoreSettings settings = DecodeStoreSettings("{}", "images.json").value();
   EXPECT_TRUE(settings.keeps_layer_files);
+  EXPECT_EQ(settings.layers, LayerChoice::kAuto);
   EXPECT_TRUE(settings.collect.is_enabled);
   EXPECT_EQ(settings.collect.disk_percent, 85u);
   EXPECT_EQ(settings.limits.layer, Bytes::GiB(32));
@@ -19,7 +20,7 @@ TEST(StoreSettingsTest, EverythingHasADefault) {
 }
 
 TEST(StoreSettingsTest, EverythingCanBeSaid) {
-  StoreSettings settings = DecodeStoreSettings(R"({"keepLayerFiles": false,
+  StoreSettings settings = DecodeStoreSettings(R"({"keepLayerFiles": false, "layers": "erofs",
           "limits": {"layerMiB": 2, "imageMiB": 3, "reserveMiB": 0}, "collect": {"enabled": false, "minutes": 5,
           "namelessHours": 1, "unusedHours": 48, "images": 10, "diskPercent": 90,
           "diskGoalPercent": 70, "leastUnusedMinutes": 2}})",
@@ -29,6 +30,7 @@ TEST(StoreSettingsTest, EverythingCanBeSaid) {
   EXPECT_EQ(settings.limits.layer, Bytes::MiB(2));
   EXPECT_EQ(settings.limits.image, Bytes::MiB(3));
   EXPECT_EQ(settings.limits.reserve, Bytes(0));
+  EXPECT_EQ(settings.layers, LayerChoice::kErofs);
   EXPECT_FALSE(settings.collect.is_enabled);
   EXPECT_EQ(settings.collect.interval, std::chrono::minutes(5));
   EXPECT_EQ(settings.collect.nameless, std::chrono::hours(1));
@@ -46,6 +48,8 @@ TEST(StoreSettingsTest, MistakesAreNamed) {
   EXPECT_THAT(message(R"({"keepFiles": true})"), HasSubstr("keepFiles: unknown"));
   EXPECT_THAT(message(R"({"limits": {"layerMiB": 0}})"), HasSubstr("limits.layerMiB"));
   EXPECT_THAT(message(R"({"limits": {"layers": 1}})"), HasSubstr("limits.layers: unknown"));
+  EXPECT_THAT(message(R"({"layers": "squashfs"})"),
+              HasSubstr("layers is none of auto, unpacked and erofs"));
   EXPECT_THAT(message(R"({"collect": {"percent": 1}})"), HasSubstr("collect.percent: unknown"));
   EXPECT_THAT(message(R"({"collect": {"diskPercent": 101}})"), HasSubstr("diskPercent"));
   EXPECT_THAT(message(R"({"collect": {"diskGoalPercent": 90}})"), HasSubstr("above diskPercent"));
