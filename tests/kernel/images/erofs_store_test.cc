@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <utility>
 
 #include "images/digest.h"
 #include "images/registry/repair.h"
@@ -97,7 +99,8 @@ void AddXattrs(int directory, const std::string& path, std::string* line) {
 // A line for each file beneath, in order.
 std::vector<std::string> Describe(const std::string& root) {
   UniqueFd directory = sys::OpenDirectory(AT_FDCWD, root).value();
-  std::map<ino_t, std::string> first_names;
+  // Without xino, overlayfs shows each layer's file system as a device of its own.
+  std::map<std::pair<dev_t, ino_t>, std::string> first_names;
   std::vector<std::string> paths = {"."};
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
     paths.push_back(fs::relative(entry.path(), root));
@@ -116,7 +119,7 @@ std::vector<std::string> Describe(const std::string& root) {
     }
     if (!S_ISDIR(info.st_mode)) {
       line += " " + std::to_string(info.st_size) + " " + std::to_string(info.st_nlink) + " " +
-              first_names.emplace(info.st_ino, path).first->second;
+              first_names.emplace(std::pair(info.st_dev, info.st_ino), path).first->second;
     }
     if (S_ISLNK(info.st_mode)) line += " " + sys::ReadLink(directory.get(), path).value();
     if (S_ISREG(info.st_mode)) {
