@@ -194,6 +194,7 @@ void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
   plan_.may_keep_groups =
       namespaces.HasOwnUser() || namespaces.is_in_user || namespaces.is_rootless;
   plan_.is_rootless = namespaces.is_rootless;
+  plan_.is_shown_for_listener = namespaces.is_rootless && namespaces.new_user && namespaces.new_pid;
   plan_.join_mount = plan_.join_user = plan_.join_cgroup = -1;
   for (const NamespaceJoin& join : namespaces.joins) {
     if (join.type == sys::kMountNamespace) plan_.join_mount = join.fd;

@@ -154,6 +154,7 @@ bool BecomeRoot(int directory) {
 }
 
 bool HideFromOthers() { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0; }
+bool ShowToOthers() { return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0; }
 
 bool Child::JoinNamespaces() {
   if (plan_.new_user_namespace && !(AskParent(kLaunchWantsIds) && BecomeMappedRoot())) return false;
@@ -446,6 +447,7 @@ bool Child::SetCredentials() {
 bool Child::LoadFilter() {
   if (!plan_.seccomp_listens)
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan_.seccomp_flags, plan_.seccomp) == 0;
+  if (plan_.is_shown_for_listener && !ShowToOthers()) return false;
   char listens = kLaunchListens;
   if (write(plan_.error_pipe, &listens, 1) != 1) return false;
   unsigned flags = plan_.seccomp_flags | unsigned{SECCOMP_FILTER_FLAG_NEW_LISTENER};
@@ -459,6 +461,9 @@ bool Child::LoadFilter() {
     if (Now() > end) _exit(127);
   }
   if (report_.listener_answer != kListenerTaken) _exit(127);
+  // The first call under the filter: one that forbids it would leave a copy of the parent in sight
+  // of an exec before the start.
+  if (plan_.is_shown_for_listener && !HideFromOthers()) return false;
   syscall(SYS_close, static_cast<int>(listener));
   return true;
 }

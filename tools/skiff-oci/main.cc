@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "isolation/oci/rootless.h"
 #include "isolation/sys/inode.h"
@@ -102,6 +104,25 @@ void Session::Settle(const Result<>& result, int failure_status) {
 
 }  // namespace skiff::oci_tool
 
+namespace {
+
+// Help and versions are no errors, but for those of a command that is none: as runc and crun have
+// it.
+int Explain(const CLI::App& app, const CLI::ParseError& error, Session* session) {
+  session->log.is_json = session->log_format == "json";
+  std::vector<std::string> unknown = app.remaining();
+  if (app.get_subcommands().empty() && !unknown.empty()) {
+    const char* what = unknown.front().starts_with("-") ? "unknown option " : "unknown command ";
+    session->Report("error", what + unknown.front() + ": see skiff-oci --help");
+    return 1;
+  }
+  if (error.get_exit_code() == 0) return app.exit(error);
+  session->Report("error", error.what());
+  return 1;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   std::string path = ProtectProgram(argc, argv);
   CLI::App app("skiff-oci runs containers from OCI bundles", "skiff-oci");
@@ -128,7 +149,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::RuntimeError& error) {
     return error.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 1;
+    return Explain(app, error, &session);
   }
   return session.status;
 }

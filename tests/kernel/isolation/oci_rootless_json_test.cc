@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/kernel/isolation/oci_container.h"
+#include "tests/kernel/isolation/seccomp_agent.h"
 
 namespace skiff::isolation::oci {
 namespace {
@@ -108,6 +109,31 @@ TEST_F(OciRootlessTest, LifeFromCreateToDelete) {
   EXPECT_THAT(AsUser({"exec", "--tty", id_, "/bin/busybox", "tty"}).output, HasSubstr("/dev/pts/"));
   EXPECT_THAT(AsUser({"pause", id_}).output, HasSubstr("has no cgroup"));
   EXPECT_EQ(AsUser({"kill", id_, "KILL"}).output, "");
+  EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
+}
+
+// The runtime is shown the process for as long as it takes the listener, and no longer.
+TEST_F(OciRootlessTest, AnAgentAnswersForTheContainerWithAndWithoutNewPrivileges) {
+  std::string socket = bundle_.path() + "/agent.sock";
+  for (bool no_new_privileges : {true, false}) {
+    config_["process"]["noNewPrivileges"] = no_new_privileges;
+    config_["linux"]["seccomp"] = {
+        {"defaultAction", "SCMP_ACT_ALLOW"},
+        {"listenerPath", socket},
+        {"syscalls", {{{"names", {"mkdir"}}, {"action", "SCMP_ACT_NOTIFY"}}}}};
+    Write("exec busybox mkdir /dev/x");
+    SeccompAgent agent(socket);
+    Give(socket);
+    EXPECT_THAT(AsUser({"run", "-b", bundle_.path(), id_}).output, HasSubstr("No medium found"));
+    EXPECT_EQ(json::parse(agent.WaitForState())["state"]["status"], "creating");
+  }
+  SeccompAgent agent(socket);
+  Give(socket);
+  ASSERT_EQ(AsUser({"create", "-b", bundle_.path(), id_}).output, "");
+  json state = json::parse(AsUser({"state", id_}).output);
+  std::string process = "/proc/" + std::to_string(state["pid"].get<int>());
+  // What belongs to the host's root there is what nobody else may look into: proc(5).
+  EXPECT_EQ(sys::Stat(AT_FDCWD, process + "/environ").value().st_uid, 0U);
   EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
 }
 
