@@ -134,9 +134,9 @@ Result<TarType> TypeOf(char flag, const std::string& name) {
   switch (flag) {
     case '\0':
     case '0':
+    case '7':
       // Before ustar, a directory was a file with a slash at its end.
       return name.ends_with('/') ? TarType::kDirectory : TarType::kFile;
-    case '7':
     case 'S':
       return TarType::kFile;
     case '1':

@@ -259,8 +259,10 @@ TEST(TarTest, LinksAndDirectoriesHaveNoContentWhateverTheySay) {
 }
 
 TEST(TarTest, SlashAtTheEndMakesAnOldFileADirectory) {
-  EXPECT_EQ(ReadOne(TarBuilder().Add({.name = "d/", .type = '\0'}).Finish()).entry.type,
-            TarType::kDirectory);
+  for (char type : {'\0', '0', '7'}) {
+    EXPECT_EQ(ReadOne(TarBuilder().Add({.name = "d/", .type = type}).Finish()).entry.type,
+              TarType::kDirectory);
+  }
 }
 
 }  // namespace
