@@ -4,6 +4,6 @@
 
 namespace skiff::images {
 
-uint32_t ErofsChecksum(std::string block) { return Crc32c(block, ~uint32_t{0}); }
+uint32_t ErofsChecksum(const std::string& block) { return Crc32c(block, ~uint32_t{0}); }
 
 }  // namespace skiff::images

@@ -25,7 +25,6 @@ namespace {
 
 using test::TarBuilder;
 using test::TestImage;
-using testing::AnyOf;
 using testing::HasSubstr;
 
 constexpr uint64_t kDisk = 24 << 20;

@@ -24,7 +24,6 @@ namespace {
 using test::Gzip;
 using test::TarBuilder;
 using test::TestImage;
-using test::TestLayer;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;

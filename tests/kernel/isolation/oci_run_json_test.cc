@@ -330,10 +330,11 @@ TEST_F(OciRunTest, AFilterWithoutNoNewPrivilegesStartsAsWell) {
 
 TEST_F(OciRunTest, ExecRunsInsideWithNothingOfTheCaller) {
   Begin("sleep 1000");
+  const char* script =
+      "echo $A $(busybox id -u):$(busybox id -g) $(busybox pwd) $(busybox hostname); "
+      "busybox ls /proc/self/fd | busybox wc -l; exit 5";
   Finished inside = Command({"exec", "--env", "A=b", "--user", "7:8", "--cwd", "/tmp", id_,
-                             "/bin/busybox", "sh", "-c",
-                             "echo $A $(busybox id -u):$(busybox id -g) $(busybox pwd) $(busybox "
-                             "hostname); busybox ls /proc/self/fd | busybox wc -l; exit 5"});
+                             "/bin/busybox", "sh", "-c", script});
   // ls has its three streams and the directory.
   EXPECT_EQ(inside.output, "b 7:8 /tmp bundle\n4\n");
   EXPECT_EQ(inside.code, 5);

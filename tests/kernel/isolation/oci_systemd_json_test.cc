@@ -361,9 +361,9 @@ TEST_F(OciSystemdUserTest, HisOwnManagerLimitsHisContainers) {
   WriteConfig();
   ASSERT_EQ(chmod((bundle_.path() + "/config.json").c_str(), 0644), 0);
   ASSERT_EQ(AsUser({"run", "--detach", "-b", bundle_.path(), id_}), "");
-  std::string inside = AsUser({"exec", id_, "/bin/busybox", "sh", "-c",
-                               "busybox cat /proc/self/cgroup /sys/fs/cgroup/memory.max "
-                               "/sys/fs/cgroup/pids.max"});
+  const char* script =
+      "busybox cat /proc/self/cgroup /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max";
+  std::string inside = AsUser({"exec", id_, "/bin/busybox", "sh", "-c", script});
   EXPECT_EQ(inside, "0::/\n67108864\n50\n");
   std::string group = host_->unified_mount() +
                       "/user.slice/skiff-user-manager.service/user.slice/skiff-oci-" + id_ +

@@ -33,8 +33,8 @@ constexpr const char* kFill =
 
 std::string MissingLoop() {
   // Where no static device node makes the kernel load it.
-  static const bool loaded = system("modprobe -q loop 2>/dev/null") == 0;
-  static_cast<void>(loaded);
+  static const bool kLoaded = system("modprobe -q loop 2>/dev/null") == 0;
+  static_cast<void>(kLoaded);
   if (!sys::Exists(AT_FDCWD, "/dev/loop-control")) return "loop devices";
   return sys::Exists(AT_FDCWD, "/sbin/mke2fs") ? "" : "mke2fs";
 }
