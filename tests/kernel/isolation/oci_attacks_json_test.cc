@@ -3,6 +3,10 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -262,6 +266,50 @@ TEST_F(OciAttackTest, RecycledNumberIsNotSignalled) {
   EXPECT_FALSE(sys::PollReadable(other.pidfd.get(), std::chrono::milliseconds(0)).value());
   sys::SignalPidfd(other.pidfd.get(), SIGKILL).value();
   sys::WaitPidfd(other.pidfd.get(), true).value();
+}
+
+// A process of that very number, clone(2)'s set_tid; 0 when it is taken.
+pid_t CloneAs(pid_t number, int* pidfd) {
+  clone_args arguments{};
+  arguments.flags = CLONE_PIDFD;
+  arguments.pidfd = reinterpret_cast<uintptr_t>(pidfd);
+  arguments.exit_signal = SIGCHLD;
+  arguments.set_tid = reinterpret_cast<uintptr_t>(&number);
+  arguments.set_tid_size = 1;
+  long made = syscall(SYS_clone3, &arguments, sizeof(arguments));
+  if (made == 0) {
+    for (;;) pause();
+  }
+  return made > 0 ? static_cast<pid_t>(made) : 0;
+}
+
+// The same with the number really taken by another process once the container's is gone.
+TEST_F(OciAttackTest, WhoHasTheNumberOfAnEndedContainerIsLeftAlone) {
+  ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+  Begin("sleep 1000");
+  pid_t number = json::parse(Command({"state", id_}).output)["pid"];
+  uint64_t start = ProcessStart(number).value();
+  EXPECT_EQ(Command({"kill", id_, "KILL"}).code, 0);
+  ASSERT_EQ(waitpid(number, nullptr, 0), number);
+  UniqueFd other;
+  for (bool is_told_apart = false; !is_told_apart;) {
+    int pidfd = -1;
+    ASSERT_EQ(CloneAs(number, &pidfd), number) << strerror(errno);
+    other.Reset(pidfd);
+    is_told_apart = ProcessStart(number).value() != start;
+    if (is_told_apart) break;
+    sys::SignalPidfd(pidfd, SIGKILL).value();
+    sys::WaitPidfd(pidfd, true).value();
+  }
+  EXPECT_EQ(Command({"kill", id_, "KILL"}).code, 1);
+  EXPECT_EQ(Command({"kill", "--all", id_, "KILL"}).code, 0);
+  EXPECT_NE(Command({"exec", id_, "/bin/busybox", "true"}).code, 0);
+  EXPECT_EQ(json::parse(Command({"state", id_}).output)["status"], "stopped");
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+  EXPECT_FALSE(sys::PollReadable(other.get(), std::chrono::milliseconds(0)).value());
+  sys::SignalPidfd(other.get(), SIGKILL).value();
+  sys::WaitPidfd(other.get(), true).value();
+  prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
 }
 
 }  // namespace
