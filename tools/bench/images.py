@@ -77,14 +77,15 @@ def contestants(context):
     def at(name):
         return os.path.join(context.work, "stores", name)
 
-    skiff, podman = at("skiff"), at("podman")
+    # podman takes no longer directory for what is running than 50 characters.
+    skiff, podman, running = at("skiff"), at("podman"), os.path.join(context.work, "podman")
     program = os.path.join(context.programs, "skiff")
     return [
         Store("skiff", skiff, lambda archive, _: [
             program, "--data-root", skiff + "/data", "--run-root", skiff + "/run", "image",
             "import", archive, "--name", "bench"]),
         Store("podman load", podman, lambda archive, _: [
-            "podman", "--root", podman + "/storage", "--runroot", podman + "/run", "--tmpdir",
+            "podman", "--root", podman + "/storage", "--runroot", running, "--tmpdir",
             podman + "/tmp", "--storage-driver", "overlay", "--events-backend", "none",
             "load", "--quiet", "--input", archive]),
         Containerd(os.path.join(context.work, "stores")),
