@@ -13,6 +13,8 @@
 // Private to images/.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -53,6 +55,26 @@ inline constexpr size_t kMaxXattrBytes = kXattrHeader + size_t{4} * (UINT16_MAX 
 
 inline constexpr size_t kDirent = 12;
 inline constexpr size_t kMaxName = 255;
+
+// What a directory's entry says of a file of this mode; 0: nothing that a layer has.
+constexpr unsigned FileType(uint32_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+      return 1;
+    case S_IFDIR:
+      return 2;
+    case S_IFCHR:
+      return 3;
+    case S_IFBLK:
+      return 4;
+    case S_IFIFO:
+      return 5;
+    case S_IFLNK:
+      return 7;
+    default:
+      return 0;
+  }
+}
 
 struct XattrPrefix {
   unsigned index;

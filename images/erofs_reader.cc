@@ -45,25 +45,6 @@ dev_t DecodeDevice(uint32_t number) {
   return makedev((number & 0xfff00) >> 8, (number & 0xff) | (number >> 12 & 0xfff00));
 }
 
-unsigned TypeOf(uint32_t mode) {
-  switch (mode & S_IFMT) {
-    case S_IFREG:
-      return 1;
-    case S_IFDIR:
-      return 2;
-    case S_IFCHR:
-      return 3;
-    case S_IFBLK:
-      return 4;
-    case S_IFIFO:
-      return 5;
-    case S_IFLNK:
-      return 7;
-    default:
-      return 0;
-  }
-}
-
 bool IsName(std::string_view name) {
   return !name.empty() && name.size() <= kMaxName && name.find('/') == std::string_view::npos;
 }
@@ -395,7 +376,7 @@ class ErofsReader::Checker {
         continue;
       }
       Inode child = TRY(reader_.ReadInode(entry.number));
-      if (TypeOf(child.mode) == 0 || TypeOf(child.mode) != entry.type) {
+      if (FileType(child.mode) == 0 || FileType(child.mode) != entry.type) {
         return Damaged("a name is of another kind");
       }
       bool is_first = ++names_[entry.number] == 1;

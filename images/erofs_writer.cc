@@ -80,23 +80,6 @@ size_t XattrSize(const ErofsNode& node) {
   return size;
 }
 
-unsigned FileTypeOf(uint32_t mode) {
-  switch (mode & S_IFMT) {
-    case S_IFREG:
-      return 1;
-    case S_IFDIR:
-      return 2;
-    case S_IFCHR:
-      return 3;
-    case S_IFBLK:
-      return 4;
-    case S_IFIFO:
-      return 5;
-    default:
-      return 7;  // a symlink
-  }
-}
-
 // As new_encode_dev() of the kernel.
 uint64_t EncodeDevice(dev_t device) {
   uint64_t number = minor(device);
@@ -341,7 +324,7 @@ class Writer {
       for (size_t k = i; k < end; ++k) {
         out->Number(plans_[entries[k].number].slot, 8);
         out->Number(name_at, 2);
-        out->Number(FileTypeOf(nodes_[entries[k].number].mode), 1);
+        out->Number(FileType(nodes_[entries[k].number].mode), 1);
         out->Number(0, 1);
         name_at += entries[k].name.size();
       }

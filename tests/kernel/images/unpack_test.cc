@@ -105,7 +105,7 @@ TEST_P(UnpackTest, DefaultAclsDoNotChangeModes) {
                        .mode = 0755,
                        .pax = {{"SCHILY.xattr.system.posix_acl_default", acl}}})
                  .File("d/file"));
-  if (layer_.refused_xattrs > 0) GTEST_SKIP() << "no ACLs on this file system";
+  if (layer_.refused_xattrs > 0) GTEST_SKIP() << "missing capability: ACLs on this file system";
   EXPECT_EQ(XattrOf("d", "system.posix_acl_default"), acl);
   EXPECT_EQ(StatOf("d/file").st_mode, S_IFREG | 0644u);
 }
@@ -302,7 +302,7 @@ TEST_P(UnpackTest, AccessControlListsChangeModesAsTheKernelDoes) {
                  .Add({.name = "plain", .mode = 0777, .pax = with(plain)})
                  .Add({.name = "d/", .type = '5', .mode = 0755, .pax = with(acl)})
                  .Directory("d/", 0711));
-  if (layer_.refused_xattrs > 0) GTEST_SKIP() << "no ACLs on this file system";
+  if (layer_.refused_xattrs > 0) GTEST_SKIP() << "missing capability: ACLs on this file system";
   EXPECT_EQ(StatOf("listed").st_mode, S_IFREG | 0750u);
   EXPECT_EQ(XattrOf("listed", "system.posix_acl_access"), acl);
   EXPECT_EQ(StatOf("plain").st_mode, S_IFREG | 0644u);

@@ -45,7 +45,8 @@ TEST_F(OciProcessTest, AnExecRunsWhereItsAffinitySays) {
 }
 
 TEST_F(OciProcessTest, ATimeNamespaceHasItsClocksAheadForExecAsWell) {
-  if (!sys::Exists(AT_FDCWD, "/proc/self/ns/time")) GTEST_SKIP() << "no time namespaces";
+  if (!sys::Exists(AT_FDCWD, "/proc/self/ns/time"))
+    GTEST_SKIP() << "missing capability: time namespaces";
   config_["linux"]["namespaces"].push_back({{"type", "time"}});
   config_["linux"]["timeOffsets"] = {{"boottime", {{"secs", 864'000'000}}}};
   Begin("sleep 1000");
