@@ -46,6 +46,7 @@ class PullTest(RegistryCase):
         self.assert_refused(host + "/challenge:1", "malformed WWW-Authenticate")
         self.assert_refused(host + "/slow:1", "slower than 1024 bytes a second for 2 s")
 
+    # As containerd's went to the host of a layer (CVE-2020-15157).
     def test_credentials_go_to_no_other_host(self):
         registry, other = self.faulty(), self.faulty()
         registry.other = other.host

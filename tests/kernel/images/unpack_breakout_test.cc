@@ -1,4 +1,6 @@
-// Archives that try to reach what is beside their layer.
+// Archives that try to reach what is beside their layer, as they could in docker cp, umoci,
+// containerd and containers/storage (CVE-2018-15664, CVE-2021-29136, CVE-2021-32760,
+// CVE-2024-9676).
 #include <gtest/gtest.h>
 #include <sys/inotify.h>
 #include <unistd.h>

@@ -51,7 +51,7 @@ TEST(ManifestTest, WhatWeWriteWeRead) {
   EXPECT_EQ(EncodeManifest(read), text);
 }
 
-// One document must not be a manifest to one reader and an index to another.
+// One document must not be a manifest to one reader and an index to another (CVE-2021-41190).
 TEST(ManifestTest, DocumentThatCouldBeBothIsRefusedAsEither) {
   std::string both = R"({"schemaVersion":2,)" + kConfig + R"(,"layers":[],)" + kManifests + "}";
   EXPECT_THAT(ManifestError(both), HasSubstr("could be both"));
