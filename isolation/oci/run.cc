@@ -324,7 +324,8 @@ Result<> Runner::MakeCgroup() {
   }
   Result<> made = cgroup_.Create(cgroup_path_, config_, context_.warn);
   bool has_less_rights = is_rootless_ || plan_.spec.namespaces.is_in_user;
-  if (made.ok() || !has_less_rights || made.error().code() != Code::kDenied) return made;
+  bool may_lack = context_.may_lack_cgroup.value_or(has_less_rights);
+  if (made.ok() || !may_lack || made.error().code() != Code::kDenied) return made;
   // In runc's words, which its suite looks for.
   if (!config_.cgroups_path.empty())
     return std::move(made).Context("linux.cgroupsPath: unable to apply cgroup configuration");

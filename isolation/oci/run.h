@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,9 @@ struct CommandContext {
   std::string root;  // directory of all state
   CgroupSource cgroups = CgroupSource::kFiles;
   std::string systemd_program;  // skiff-oci-systemd (isolation/systemd/scope.h)
+  // Whether a container that asks for nothing in a cgroup goes without one where none may be made;
+  // not said: where the caller is not the host's root.
+  std::optional<bool> may_lack_cgroup;
   std::function<void(std::string_view)> warn;
   std::function<void(std::string_view)> debug;  // how long each step of the start took
 };

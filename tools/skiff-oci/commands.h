@@ -17,6 +17,8 @@ struct Session {
   LogTarget log;
   std::string log_format = "text";
   std::string cgroup_manager = "cgroupfs";
+  std::string rootless = "auto";
+  std::string criu;
   bool is_debug = false;
   bool is_systemd = false;
   int status = 0;
@@ -28,6 +30,6 @@ struct Session {
 
 void AddContainerCommands(CLI::App* app, Session* session);   // create, run, exec
 void AddLifecycleCommands(CLI::App* app, Session* session);   // start, state, list, ps, kill, ...
-void AddDescribingCommands(CLI::App* app, Session* session);  // spec, features
+void AddDescribingCommands(CLI::App* app, Session* session);  // spec, features, help
 
 }  // namespace skiff::oci_tool

@@ -12,6 +12,7 @@ struct RunArguments {
   oci::RunOptions options;
   bool is_detached = false;
   bool no_new_keyring = false;
+  bool no_subreaper = false;
 };
 
 void RunContainer(RunArguments* arguments, oci::RunMode mode, Session* session) {
@@ -44,6 +45,8 @@ CLI::App* AddMaker(CLI::App* app, const std::string& name, const std::string& he
                     "know; weaker");
   command->add_flag("--no-new-keyring", arguments->no_new_keyring,
                     "Keep the caller's session keyring");
+  command->add_flag("--no-subreaper", arguments->no_subreaper,
+                    "As it always is: orphans go to the caller's own reaper");
   command->add_option("CONTAINER_ID", options.id, "Name of the container")->required();
   return command;
 }

@@ -14,8 +14,8 @@ namespace {
 
 namespace oci = skiff::isolation::oci;
 
-Result<> WriteExample(const std::string& bundle, bool is_rootless) {
-  std::string path = bundle + "/config.json";
+Result<> WriteExample(const std::string& bundle, const std::string& file, bool is_rootless) {
+  std::string path = file.starts_with("/") ? file : bundle + "/" + file;
   if (sys::Exists(AT_FDCWD, path))
     return Error(Code::kConflict, "file " + path + " exists: remove it first");
   Result<isolation::CgroupHost> host = isolation::CgroupHost::Discover();
@@ -24,18 +24,41 @@ Result<> WriteExample(const std::string& bundle, bool is_rootless) {
   return sys::WriteFile(AT_FDCWD, path, text, 0644);
 }
 
+Result<> PrintHelp(const CLI::App& app, const std::string& name) {
+  const CLI::App* command = &app;
+  std::string title = app.get_name();
+  if (!name.empty()) {
+    std::vector<const CLI::App*> all =
+        app.get_subcommands([&](const CLI::App* each) { return each->check_name(name); });
+    if (all.empty())
+      return Error(Code::kInvalid, "unknown command " + name + ": see skiff-oci --help");
+    command = all.front();
+    title += " " + name;
+  }
+  // Not App::help(): that is of the command on the command line.
+  std::string text = app.get_formatter()->make_help(command, title, CLI::AppFormatMode::Normal);
+  fputs(text.c_str(), stdout);
+  return {};
+}
+
 }  // namespace
 
 void AddDescribingCommands(CLI::App* app, Session* session) {
   auto bundle = std::make_shared<std::string>();
+  auto file = std::make_shared<std::string>();
   auto is_rootless = std::make_shared<bool>(false);
   CLI::App* spec = app->add_subcommand("spec", "Write an example config.json");
   spec->add_option("-b,--bundle", *bundle, "Directory to write it to")->default_val(".");
+  spec->add_option("-f,--file", *file, "Name of the file")->default_val("config.json");
   spec->add_flag("--rootless", *is_rootless, "For a caller without rights on the host");
-  spec->callback([=] { session->Settle(WriteExample(*bundle, *is_rootless)); });
+  spec->callback([=] { session->Settle(WriteExample(*bundle, *file, *is_rootless)); });
   app->add_subcommand("features", "Tell what is supported, as JSON")->callback([] {
     fputs(oci::DescribeFeatures().c_str(), stdout);
   });
+  auto name = std::make_shared<std::string>();
+  CLI::App* help = app->add_subcommand("help", "Print the help of all or of one command");
+  help->add_option("COMMAND", *name, "Name of the command");
+  help->callback([=] { session->Settle(PrintHelp(*app, *name)); });
 }
 
 }  // namespace skiff::oci_tool

@@ -7,6 +7,7 @@
 #include <cctype>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -126,14 +127,11 @@ Result<> PrintProcesses(const Session& session, const Arguments& arguments) {
   return {};
 }
 
-Result<> Kill(const Session& session, const Arguments& arguments) {
-  int signal = TRY(oci::ParseSignal(arguments.signal));
-  return oci::KillContainer(session.context, arguments.id, signal, arguments.is_for_all);
-}
-
-Result<> Delete(const Session& session, const Arguments& arguments) {
-  if (!arguments.is_regex)
-    return oci::DeleteContainer(session.context, arguments.id, arguments.is_forced);
+// One container by its name, or with --regex each that matches; the first error counts, and the
+// others have their turn.
+Result<> ForEach(const Session& session, const Arguments& arguments,
+                 const std::function<Result<>(const std::string&)>& act) {
+  if (!arguments.is_regex) return act(arguments.id);
   regex_t pattern{};
   if (regcomp(&pattern, arguments.id.c_str(), REG_EXTENDED | REG_NOSUB) != 0)
     return Error(Code::kInvalid, "--regex: '" + arguments.id + "' is not a regular expression");
@@ -142,10 +140,23 @@ Result<> Delete(const Session& session, const Arguments& arguments) {
   Result<> first;
   for (const oci::State& state : states) {
     if (regexec(compiled.get(), state.id.c_str(), 0, nullptr, 0) != 0) continue;
-    Result<> removed = oci::DeleteContainer(session.context, state.id, arguments.is_forced);
-    if (first.ok()) first = std::move(removed);
+    Result<> done = act(state.id);
+    if (first.ok()) first = std::move(done);
   }
   return first;
+}
+
+Result<> Kill(const Session& session, const Arguments& arguments) {
+  int signal = TRY(oci::ParseSignal(arguments.signal));
+  return ForEach(session, arguments, [&](const std::string& id) {
+    return oci::KillContainer(session.context, id, signal, arguments.is_for_all);
+  });
+}
+
+Result<> Delete(const Session& session, const Arguments& arguments) {
+  return ForEach(session, arguments, [&](const std::string& id) {
+    return oci::DeleteContainer(session.context, id, arguments.is_forced);
+  });
 }
 
 void AddReaders(CLI::App* app, Session* session) {
@@ -327,11 +338,12 @@ void AddLifecycleCommands(CLI::App* app, Session* session) {
   CLI::App* command = Add(app, "kill", "Send a signal to a container", kill);
   command->add_option("SIGNAL", kill->signal, "Name or number");
   command->add_flag("-a,--all", kill->is_for_all, "To all its processes");
+  command->add_flag("-r,--regex", kill->is_regex, "To all containers whose names match");
   command->callback([=] { session->Settle(Kill(*session, *kill)); });
   auto remove = std::make_shared<Arguments>();
   command = Add(app, "delete", "Remove what is left of a container", remove);
   command->add_flag("-f,--force", remove->is_forced, "Kill it first when it runs");
-  command->add_flag("--regex", remove->is_regex, "All containers whose names match");
+  command->add_flag("-r,--regex", remove->is_regex, "All containers whose names match");
   command->callback([=] { session->Settle(Delete(*session, *remove)); });
   auto pause = std::make_shared<Arguments>();
   Add(app, "pause", "Freeze all processes of a container", pause)->callback([=] {

@@ -32,7 +32,8 @@ std::string DefaultRoot() {
 }
 
 void AddGlobalFlags(CLI::App* app, Session* session) {
-  app->set_version_flag("-v,--version", kVersion);
+  app->set_help_flag("-h,-?,--help,--usage", "Print this help and exit");
+  app->set_version_flag("-v,-V,--version", kVersion);
   app->add_option("--root", session->context.root, "Directory for the state of containers")
       ->default_val(DefaultRoot());
   app->add_option("--log", session->log.file, "Also append messages to this file");
@@ -45,6 +46,11 @@ void AddGlobalFlags(CLI::App* app, Session* session) {
                   "cgroupfs; systemd: scopes, cgroupsPath is slice:prefix:name; or disabled: no "
                   "cgroup, hence no device rules; limits are refused")
       ->check(CLI::IsMember({"cgroupfs", "systemd", "disabled"}));
+  app->add_option("--rootless", session->rootless,
+                  "Whether a container without limits goes without a cgroup where none may be "
+                  "made: auto, where the caller is not the host's root")
+      ->check(CLI::IsMember({"auto", "true", "false"}));
+  app->add_option("--criu", session->criu, "Ignored: nothing is checkpointed");
 }
 
 // By the words alone, as it is asked before they are parsed: an id or a file of that name costs a
@@ -139,6 +145,7 @@ int main(int argc, char** argv) {
     CgroupSource& source = session.context.cgroups;
     if (session.cgroup_manager == "disabled") source = CgroupSource::kNone;
     if (session.is_systemd || session.cgroup_manager == "systemd") source = CgroupSource::kSystemd;
+    if (session.rootless != "auto") session.context.may_lack_cgroup = session.rootless == "true";
   });
   AddContainerCommands(&app, &session);
   AddLifecycleCommands(&app, &session);

@@ -112,6 +112,15 @@ TEST_F(OciRootlessTest, LifeFromCreateToDelete) {
   EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
 }
 
+TEST_F(OciRootlessTest, AContainerWithoutAGroupIsForWhoAllowsIt) {
+  Write("exit 6");
+  Finished refused = AsUser({"--rootless", "false", "run", "-b", bundle_.path(), id_});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.output, HasSubstr("cgroup"));
+  EXPECT_EQ(AsUser({"--rootless=true", "run", "-b", bundle_.path(), id_}).code, 6);
+  EXPECT_EQ(AsUser({"--rootless", "auto", "run", "-b", bundle_.path(), id_}).code, 6);
+}
+
 // The runtime is shown the process for as long as it takes the listener, and no longer.
 TEST_F(OciRootlessTest, AnAgentAnswersForTheContainerWithAndWithoutNewPrivileges) {
   std::string socket = bundle_.path() + "/agent.sock";

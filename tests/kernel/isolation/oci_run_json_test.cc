@@ -193,35 +193,6 @@ TEST_F(OciRunTest, MissingProgramIs127AndUnusableOne126) {
   EXPECT_EQ(Run().code, 126);
 }
 
-TEST_F(OciRunTest, FailuresAreOneLineOnStandardErrorAndInTheLog) {
-  config_["process"]["cwd"] = "relative";
-  Finished finished = Script("true", {"--log", bundle_.path() + "/log", "--log-format", "json"});
-  EXPECT_EQ(finished.code, 1);
-  std::string expected = bundle_.path() + "/config.json: process.cwd: 'relative' is not absolute";
-  EXPECT_EQ(finished.output, "skiff-oci: " + expected + "\n");
-  json line = json::parse(sys::ReadFile(AT_FDCWD, bundle_.path() + "/log").value());
-  EXPECT_EQ(line["msg"], expected);
-  EXPECT_EQ(line["level"], "error");
-}
-
-TEST_F(OciRunTest, ACommandLineThatIsWrongIsOneLineOnStandardErrorAndInTheLog) {
-  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
-      {{"nonesuch"}, "unknown command nonesuch: see skiff-oci --help"},
-      {{"nonesuch", "-h"}, "unknown command nonesuch: see skiff-oci --help"},
-      {{"--nonesuch"}, "unknown option --nonesuch: see skiff-oci --help"},
-      {{"kill"}, "CONTAINER_ID is required"},
-      {{"run", "--nonesuch", "x"}, "The following argument was not expected: --nonesuch"}};
-  for (const auto& [words, expected] : cases) {
-    std::string log = bundle_.path() + "/log";
-    std::vector<std::string> arguments = {"--log", log};
-    arguments.insert(arguments.end(), words.begin(), words.end());
-    Finished finished = Command(arguments);
-    EXPECT_EQ(finished.code, 1) << expected;
-    EXPECT_EQ(finished.output, "skiff-oci: " + expected + "\n");
-    EXPECT_THAT(sys::ReadFile(AT_FDCWD, log).value(), HasSubstr(expected));
-  }
-}
-
 TEST_F(OciRunTest, FailedMountNamesItAndLeavesNothing) {
   config_["mounts"].push_back({{"destination", "/tmp"}, {"type", "nosuchfs"}});
   Finished finished = Script("true");
