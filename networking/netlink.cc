@@ -303,17 +303,6 @@ Result<> Netlink::SetUp(const std::string& name) {
   return Send(batch, what);
 }
 
-Result<> Netlink::SetMaster(const std::string& name, int master_index) {
-  std::string what = "set master of link " + name;
-  TRY(failpoint::Check("netlink.set_master").Context(what));
-  TRY(CheckName(name));
-  NetlinkBatch batch;
-  BeginLink(batch, RTM_NEWLINK, 0);
-  batch.PutText(IFLA_IFNAME, name);
-  batch.PutU32(IFLA_MASTER, static_cast<uint32_t>(master_index));
-  return Send(batch, what);
-}
-
 Result<> Netlink::DeleteLink(const std::string& name) {
   std::string what = "delete link " + name;
   TRY(failpoint::Check("netlink.delete_link").Context(what));

@@ -68,7 +68,6 @@ class Netlink {
   // A plain pair in two namespaces, both ends down: for wiring simulated machines together.
   Result<> CreatePlainVeth(const std::string& name, const std::string& peer_name, int peer_netns);
   Result<> SetUp(const std::string& name);
-  Result<> SetMaster(const std::string& name, int master_index);
   Result<> DeleteLink(const std::string& name);  // absent is fine
 
   // The same address on the same link again is fine.

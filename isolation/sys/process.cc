@@ -257,10 +257,6 @@ Result<> SetLimit(int resource, const struct rlimit& limit) {
   });
 }
 
-Result<> SetSubreaper() {
-  return CallVoid("prctl", "subreaper", [] { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); });
-}
-
 Result<> SetProcessors(const std::vector<int>& processors) {
   cpu_set_t set;
   CPU_ZERO(&set);

@@ -91,7 +91,6 @@ Result<struct rlimit> GetLimit(int resource);
 bool IsRoot();                 // with root's group: the effective ids
 mode_t SetUmask(mode_t mask);  // of the whole process; answers the one before
 Result<> SetLimit(int resource, const struct rlimit& limit);
-Result<> SetSubreaper();
 // Where this thread, and what it starts, may run.
 Result<> SetProcessors(const std::vector<int>& processors);
 Result<> SetNonDumpable();
