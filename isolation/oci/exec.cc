@@ -142,13 +142,14 @@ Result<> Executor::AddCapabilities() {
 }
 
 Result<> Executor::MakeProcess() {
+  std::vector<std::string> warnings;
   if (!options_.process_file.empty()) {
     std::string text = TRY(sys::ReadFile(AT_FDCWD, options_.process_file, kMaxConfigFile));
-    std::vector<std::string> warnings;
     process_ = TRY(ParseProcessFile(text, &warnings).Context(options_.process_file));
-    for (const std::string& warning : warnings) options_.context.warn(warning);
   } else {
     process_ = config_.process;
+    std::vector<std::string> said_at_the_start;
+    SettleSecurityLabels(&process_, &said_at_the_start);
     process_.has_terminal = options_.has_terminal;
     process_.no_new_privileges = options_.no_new_privileges;
     process_.arguments = options_.arguments;
@@ -172,7 +173,8 @@ Result<> Executor::MakeProcess() {
   TRY(AddCapabilities());
   if (!options_.apparmor_profile.empty()) process_.apparmor_profile = options_.apparmor_profile;
   if (!options_.selinux_label.empty()) process_.selinux_label = options_.selinux_label;
-  TRY(SettleSecurityLabels(&process_));
+  SettleSecurityLabels(&process_, &warnings);
+  for (const std::string& warning : warnings) options_.context.warn(warning);
   // Nothing a later execve could inherit (CVE-2022-29162), unless ambient ones are asked for.
   if (options_.process_file.empty() && process_.capabilities.ambient == 0)
     process_.capabilities.inheritable = 0;

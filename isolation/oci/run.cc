@@ -256,8 +256,8 @@ Result<> Runner::Load() {
   text_ = TRY(sys::ReadFile(AT_FDCWD, path, kMaxConfigFile));
   config_ = TRY(ParseConfig(text_).Context(path));
   user_ = TRY(OpenJoinedUser(&config_).Context(path));
-  TRY(SettleSecurityLabels(&config_.process).Context(path));
-  TRY(CheckMountLabel(config_).Context(path));
+  SettleSecurityLabels(&config_.process, &config_.warnings);
+  SettleMountLabel(&config_);
   plan_ = TRY(PlanContainer(config_, bundle_, options_.id).Context(path));
   plan_.spec.namespaces.enter_user = user_.get();
   if (context_.cgroups == CgroupSource::kSystemd) {

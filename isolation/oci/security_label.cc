@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <string_view>
+
 #include "isolation/base/text.h"
 #include "isolation/sys/file.h"
 
@@ -13,36 +15,38 @@ bool HasAppArmor() {
   return enabled.ok() && TrimSpace(enabled.value()) == "Y";
 }
 
-// Its file system is there exactly when it was not turned off at boot.
+// Its file system is there when it was not turned off at boot. Until a policy is loaded every
+// process is "kernel", and nothing is enforced: security/selinux/ss/services.c, Linux 6.12.
 bool HasSelinux() {
   Result<std::string> kinds = sys::ReadFile(AT_FDCWD, "/proc/filesystems");
-  return kinds.ok() && kinds.value().find("\tselinuxfs\n") != std::string::npos;
+  if (!kinds.ok() || kinds.value().find("\tselinuxfs\n") == std::string::npos) return false;
+  Result<std::string> label = sys::ReadFile(AT_FDCWD, "/proc/self/attr/current");
+  return label.ok() && std::string_view(label.value().c_str()) != "kernel";
+}
+
+void TakeOut(std::string* label, const char* member, const char* module,
+             std::vector<std::string>* warnings) {
+  warnings->push_back(std::string(member) + ": '" + *label + "' has no effect: " + module +
+                      " is not enabled in this host's kernel");
+  label->clear();
 }
 
 }  // namespace
 
-Result<> SettleSecurityLabels(Process* process) {
+void SettleSecurityLabels(Process* process, std::vector<std::string>* warnings) {
   std::string& profile = process->apparmor_profile;
-  bool has_profile = !profile.empty() && HasAppArmor();
-  if (!has_profile && profile == "unconfined") profile.clear();
-  if (!has_profile && !profile.empty()) {
-    return Error(Code::kUnavailable, "process.apparmorProfile: '" + profile +
-                                         "' cannot be applied: AppArmor is not enabled in this "
-                                         "host's kernel");
+  if (!profile.empty() && !HasAppArmor()) {
+    if (profile == "unconfined") profile.clear();
+    if (!profile.empty()) TakeOut(&profile, "process.apparmorProfile", "AppArmor", warnings);
   }
-  if (!process->selinux_label.empty() && !HasSelinux()) {
-    return Error(Code::kUnavailable, "process.selinuxLabel: '" + process->selinux_label +
-                                         "' cannot be applied: SELinux is not enabled in this "
-                                         "host's kernel");
-  }
-  return {};
+  std::string& label = process->selinux_label;
+  if (!label.empty() && !HasSelinux()) TakeOut(&label, "process.selinuxLabel", "SELinux", warnings);
 }
 
-Result<> CheckMountLabel(const Config& config) {
-  if (config.mount_label.empty() || HasSelinux()) return {};
-  return Error(Code::kUnavailable, "linux.mountLabel: '" + config.mount_label +
-                                       "' cannot be applied: SELinux is not enabled in this "
-                                       "host's kernel");
+void SettleMountLabel(Config* config) {
+  std::string& label = config->mount_label;
+  if (!label.empty() && !HasSelinux())
+    TakeOut(&label, "linux.mountLabel", "SELinux", &config->warnings);
 }
 
 }  // namespace skiff::isolation::oci

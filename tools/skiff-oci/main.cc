@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,11 @@ namespace {
 
 using skiff::oci_tool::Session;
 
-constexpr char kVersion[] = "skiff-oci version " SKIFF_VERSION "\nspec: 1.2.0\n+SYSTEMD +SECCOMP";
+// What asks a runtime for its version looks for these lines: docker, containerd and runc's own
+// suite.
+constexpr char kVersion[] = "skiff-oci version " SKIFF_VERSION
+                            " (commands as of crun version 1.8.1 and runc version 1.1.5)\n"
+                            "commit: " SKIFF_COMMIT "\nspec: 1.2.0\n+SYSTEMD +SECCOMP";
 constexpr char kProtected[] = "_SKIFF_OCI_PROTECTED";
 
 std::string DefaultRoot() {
@@ -31,7 +36,19 @@ std::string DefaultRoot() {
   return "/run/user/" + std::to_string(geteuid()) + "/skiff-oci";
 }
 
+// Help begins as runc's does, for it is in its place that this program is called.
+class HelpText : public CLI::Formatter {
+ public:
+  std::string make_description(const CLI::App* app) const override {
+    bool is_command = app->get_parent() != nullptr;
+    std::string command = is_command ? " " + app->get_name() : "";
+    return "NAME:\n   skiff-oci" + command + ", as crun and runc" + command + " - " +
+           app->get_description() + "\n\n";
+  }
+};
+
 void AddGlobalFlags(CLI::App* app, Session* session) {
+  app->formatter(std::make_shared<HelpText>());
   app->set_help_flag("-h,-?,--help,--usage", "Print this help and exit");
   app->set_version_flag("-v,-V,--version", kVersion);
   app->add_option("--root", session->context.root, "Directory for the state of containers")
@@ -131,7 +148,7 @@ int Explain(const CLI::App& app, const CLI::ParseError& error, Session* session)
 
 int main(int argc, char** argv) {
   std::string path = ProtectProgram(argc, argv);
-  CLI::App app("skiff-oci runs containers from OCI bundles", "skiff-oci");
+  CLI::App app("Open Container Initiative runtime: runs containers from bundles", "skiff-oci");
   Session session;
   session.context.warn = [&](std::string_view text) { session.Report("warning", text); };
   session.context.debug = [&](std::string_view text) {
