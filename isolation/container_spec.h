@@ -141,6 +141,12 @@ struct SchedulingSpec {
   uint64_t period = 0;
 };
 
+// set_mempolicy(2).
+struct MemoryPolicySpec {
+  int mode = 0;                 // MPOL_*, with the MPOL_F_* flags
+  std::vector<unsigned> nodes;  // below kMaxMemoryNodes
+};
+
 struct ContainerSpec {
   std::vector<std::string>
       arguments;  // argv; [0] is looked up in PATH of `environment` unless it has a slash
@@ -162,6 +168,7 @@ struct ContainerSpec {
   std::optional<SchedulingSpec> scheduling;
   std::optional<int> io_priority;       // as ioprio_set(2) takes it, class included
   std::optional<uint32_t> personality;  // PER_* of personality(2)
+  std::optional<MemoryPolicySpec> memory_policy;
   std::vector<int> processors;  // where it runs from its first instruction on; empty: anywhere
   // With join_user: the id outside that is 0 inside. What the set-up makes belongs to it.
   uint32_t first_id = 0;

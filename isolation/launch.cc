@@ -15,6 +15,7 @@
 #include "isolation/base/text.h"
 #include "isolation/launch_child.h"
 #include "isolation/launch_clone.h"
+#include "isolation/launch_limits.h"
 #include "isolation/launch_mount.h"
 #include "isolation/limits.h"
 #include "isolation/sys/failpoint.h"
@@ -68,6 +69,7 @@ class PreparedLaunch {
   void AddProgram(const ContainerSpec& spec);
   void AddCredentials(const ContainerSpec& spec);
   void AddScheduling(const ContainerSpec& spec);
+  void AddMemoryPolicy(const ContainerSpec& spec);
   const char* Keep(std::string text) { return strings_.emplace_back(std::move(text)).c_str(); }
 
   ChildPlan plan_{};
@@ -89,6 +91,7 @@ class PreparedLaunch {
   sock_fprog seccomp_{};
   SchedulingAttributes scheduling_{};
   cpu_set_t processors_{};
+  std::vector<unsigned long> memory_nodes_;
 };
 
 std::string PathOf(const std::vector<std::string>& environment) {
@@ -271,6 +274,18 @@ void PreparedLaunch::AddScheduling(const ContainerSpec& spec) {
   plan_.processors = &processors_;
 }
 
+void PreparedLaunch::AddMemoryPolicy(const ContainerSpec& spec) {
+  plan_.memory_policy = -1;
+  if (!spec.memory_policy) return;
+  plan_.memory_policy = spec.memory_policy->mode;
+  if (spec.memory_policy->nodes.empty()) return;
+  constexpr size_t kBits = 8 * sizeof(unsigned long);
+  memory_nodes_.assign(kMaxMemoryNodes / kBits, 0);
+  for (unsigned node : spec.memory_policy->nodes)
+    memory_nodes_[node / kBits] |= 1UL << (node % kBits);
+  plan_.memory_nodes = memory_nodes_.data();
+}
+
 void PreparedLaunch::AddCredentials(const ContainerSpec& spec) {
   for (const RlimitSpec& limit : spec.rlimits)
     rlimits_.push_back({limit.resource, {limit.soft, limit.hard}});
@@ -289,6 +304,7 @@ void PreparedLaunch::AddCredentials(const ContainerSpec& spec) {
     plan_.apparmor_command = Keep("exec " + spec.apparmor_profile);
   if (!spec.selinux_label.empty()) plan_.selinux_label = Keep(spec.selinux_label);
   AddScheduling(spec);
+  AddMemoryPolicy(spec);
   if (spec.oom_score_adj) plan_.oom_score_adj = Keep(std::to_string(*spec.oom_score_adj));
   plan_.seccomp_flags = spec.seccomp_flags;
   plan_.seccomp_listens = spec.seccomp != nullptr && spec.seccomp_listens;
@@ -382,8 +398,9 @@ std::string PreparedLaunch::DescribeItem(const ContainerSpec& spec, LaunchStep s
       return index == 0 ? "of AppArmor, profile " + spec.apparmor_profile
                         : "of SELinux, " + spec.selinux_label;
     case LaunchStep::kLimits:
-      return index < rlimits_.size() ? "resource " + std::to_string(rlimits_[index].resource)
-                                     : "scheduler, ioPriority or personality";
+      if (index < rlimits_.size()) return "resource " + std::to_string(rlimits_[index].resource);
+      return index - rlimits_.size() == kMemoryPolicyItem ? "linux.memoryPolicy: set_mempolicy"
+                                                          : "scheduler, ioPriority or personality";
     default:
       return "";
   }
@@ -402,6 +419,7 @@ Error DescribeFailure(const ContainerSpec& spec, const PreparedLaunch& prepared,
   if (!object.empty()) what += " " + object;
   if (step == LaunchStep::kMounts && error_number == ELOOP)
     what += ": the image has a link in its place, and it must be mounted on ordinary directory";
+  if (step == LaunchStep::kLimits && error_number == ENOSYS) what += ": this kernel has no NUMA";
   return Error::FromErrno(error_number, what);
 }
 

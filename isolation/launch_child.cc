@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "isolation/launch_label.h"
+#include "isolation/launch_limits.h"
 #include "isolation/launch_mount.h"
 #include "isolation/launch_protect.h"
 #include "isolation/launch_root.h"
@@ -73,7 +74,6 @@ class Child {
 
   bool MoveRoot() const;
   bool SpreadRoot() const;
-  bool SetScheduling() const;
   bool RaiseAmbient() const;
   bool DropBounding() const;
   bool DieWithParent() const;
@@ -363,29 +363,7 @@ bool Child::EnterDirectoryIfAllowed() {
   return is_directory_entered_ || errno == EACCES;
 }
 
-bool Child::SetLimits() {
-  for (size_t i = 0; i < plan_.rlimit_count; ++i) {
-    report_.item = static_cast<int>(i);
-    if (prlimit(0, static_cast<__rlimit_resource>(plan_.rlimits[i].resource),
-                &plan_.rlimits[i].limit, nullptr) != 0) {
-      return false;
-    }
-  }
-  report_.item = static_cast<int>(plan_.rlimit_count);
-  return SetScheduling();
-}
-
-// While there is a right to raise what it runs with.
-bool Child::SetScheduling() const {
-  if (plan_.personality >= 0 && syscall(SYS_personality, plan_.personality) < 0) return false;
-  constexpr int kProcess = 1;  // IOPRIO_WHO_PROCESS
-  if (plan_.io_priority >= 0 && syscall(SYS_ioprio_set, kProcess, 0, plan_.io_priority) != 0)
-    return false;
-  if (plan_.processors != nullptr &&
-      syscall(SYS_sched_setaffinity, 0, sizeof(cpu_set_t), plan_.processors) != 0)
-    return false;
-  return plan_.scheduling == nullptr || syscall(SYS_sched_setattr, 0, plan_.scheduling, 0) == 0;
-}
+bool Child::SetLimits() { return SetProcessLimits(plan_, &report_); }
 
 bool Child::JoinUser() {
   if (plan_.user_namespace >= 0 && setns(plan_.user_namespace, CLONE_NEWUSER) != 0) return false;

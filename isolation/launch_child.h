@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "isolation/launch_steps.h"
+#include "isolation/limits.h"
 
 namespace skiff::isolation {
 
@@ -167,6 +168,8 @@ struct ChildPlan {
   int io_priority;                         // -1: keep
   long personality;                        // -1: keep
   const cpu_set_t* processors;             // null: keep
+  int memory_policy;                       // MPOL_*, flags included; -1: keep
+  const unsigned long* memory_nodes;       // kMaxMemoryNodes bits; null: none
   const char* oom_score_adj;               // null: keep
   uint64_t bounding, permitted, effective, inheritable, ambient;
   uid_t uid;

@@ -13,6 +13,7 @@ inline constexpr Bytes kMaxAccountFile = Bytes::MiB(4);  // /etc/passwd and /etc
 inline constexpr size_t kMaxOverlayLayers = 84;  // by three digits each in fsconfig(2)'s 256 bytes
 inline constexpr size_t kMaxContainerPath = 4095;  // PATH_MAX without the NUL
 inline constexpr int kMaxInRootLinks = 40;         // on one path, as the kernel's own limit
+inline constexpr size_t kMaxMemoryNodes = 1024;    // of NUMA: the most that Linux can be built for
 inline constexpr int kMaxCopyDepth = 256;          // of directories: what a layer may have
 
 // How long a container's set-up between clone and exec may take before the start is given up.

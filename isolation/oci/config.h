@@ -1,4 +1,4 @@
-// config.json of the OCI runtime specification (1.0 to 1.2) as plain data: parsed and checked, with
+// config.json of the OCI runtime specification (1.0 to 1.3) as plain data: parsed and checked, with
 // nothing decided yet. What skiff cannot do is refused here by name, never ignored; members the
 // specification does not know are ignored, as it demands.
 #pragma once
@@ -99,6 +99,7 @@ struct Config {
   std::vector<ClockOffset> clock_offsets;
   std::string mount_label;  // of SELinux; "": none
   std::optional<uint32_t> personality;
+  std::optional<MemoryPolicySpec> memory_policy;
   std::vector<DeviceSpec> devices;
   std::vector<std::pair<std::string, std::string>> sysctls;
   std::string cgroups_path;

@@ -538,7 +538,8 @@ Result<> ParseLinux(const JsonCursor& section, Config* config) {
   TRY(ParseNamespaces(section, config));
   TRY(ParseClocks(section, config));
   TRY(ParsePersonality(section, config));
-  TRY(RefuseMembers(section, {"intelRdt", "netDevices", "memoryPolicy"}));
+  TRY(ParseMemoryPolicy(section, config));
+  TRY(RefuseMembers(section, {"intelRdt", "netDevices"}));
   std::optional<JsonCursor> label = TRY(section.Find("mountLabel"));
   if (label) config->mount_label = TRY(CleanString(*label));
   std::vector<JsonCursor> devices = TRY(FindList(section, "devices"));

@@ -15,6 +15,9 @@ inline constexpr int64_t kMaxUint32 = UINT32_MAX;
 Result<> ParseProcess(const JsonCursor& process, Config* config);
 Result<> ParseResourceMembers(const JsonCursor& resources, Resources* parsed);
 Result<> ParseScheduling(const JsonCursor& process, Process* parsed);
+Result<> ParseMemoryPolicy(const JsonCursor& linux_section, Config* config);
+std::vector<std::string> KnownMemoryPolicyModes();
+std::vector<std::string> KnownMemoryPolicyFlags();
 Result<> ParseLinux(const JsonCursor& linux_section, Config* config);
 Result<> ParseMappings(const JsonCursor& section, std::string_view name,
                        std::vector<IdMapping>* mappings);

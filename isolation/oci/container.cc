@@ -175,6 +175,7 @@ Result<ContainerPlan> PlanContainer(const Config& config, const std::string& bun
   auto keep = config.annotations.find("run.oci.keep_original_groups");
   spec.keeps_groups = keep != config.annotations.end() && keep->second == "1";
   spec.personality = config.personality;
+  spec.memory_policy = config.memory_policy;
   spec.hostname = config.hostname;
   spec.domainname = config.domainname;
   plan.rootfs = config.root_path[0] == '/' ? config.root_path : bundle + "/" + config.root_path;

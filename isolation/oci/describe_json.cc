@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "isolation/capabilities.h"
+#include "isolation/oci/config_parts.h"
 #include "isolation/oci/describe.h"
 #include "isolation/oci/mount_options.h"
 
@@ -114,7 +115,9 @@ std::string DescribeFeatures() {
         {"seccomp", SeccompFeatures()},
         {"apparmor", {{"enabled", true}}},
         {"selinux", {{"enabled", true}}},
-        {"intelRdt", {{"enabled", false}}},
+        {"intelRdt", {{"enabled", false}, {"schemata", false}, {"monitoring", false}}},
+        {"memoryPolicy",
+         {{"modes", KnownMemoryPolicyModes()}, {"flags", KnownMemoryPolicyFlags()}}},
         {"mountExtensions", {{"idmap", {{"enabled", true}}}}}}},
       {"annotations", {{"org.opencontainers.runc.checkpoint.enabled", "false"}}},
       {"potentiallyUnsafeConfigAnnotations", Json::array()}};

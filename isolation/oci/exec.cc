@@ -180,6 +180,7 @@ Result<> Executor::MakeProcess() {
     process_.capabilities.inheritable = 0;
   PlanProcess(process_, &spec_);
   spec_.personality = config_.personality;
+  spec_.memory_policy = config_.memory_policy;
   spec_.processors = process_.final_processors;
   return {};
 }

@@ -104,7 +104,7 @@ KERNEL_ALLOWED = (
     (r"isolation/sys/", r"."),
     # Between clone and exec no function of sys can be called: it would allocate.
     (
-        r"isolation/launch_(child|copy|root|mount|protect)\.(cc|h)$",
+        r"isolation/launch_(child|copy|limits|root|mount|protect)\.(cc|h)$",
         r"linux/|sched\.h$|sys/(syscall|prctl|mount)\.h$",
     ),
     (r"isolation/launch_label\.cc$", r"linux/"),

@@ -44,6 +44,31 @@ TEST_F(OciProcessTest, AnExecRunsWhereItsAffinitySays) {
   EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
 }
 
+TEST_F(OciProcessTest, AMemoryPolicyHoldsForWhatIsExecutedAsWell) {
+  json& policy = config_["linux"]["memoryPolicy"];
+  policy = {{"mode", "MPOL_BIND"}, {"nodes", "0"}, {"flags", {"MPOL_F_STATIC_NODES"}}};
+  const std::string look = "busybox head -n 1 /proc/self/numa_maps | busybox cut -d ' ' -f 2";
+  if (!sys::Exists(AT_FDCWD, "/proc/self/numa_maps")) {
+    EXPECT_THAT(Script(look).output,
+                HasSubstr("linux.memoryPolicy: set_mempolicy: this kernel has no NUMA"));
+    GTEST_SKIP() << "missing capability: NUMA memory policies";
+  }
+  Begin("sleep 1000");
+  EXPECT_EQ(Command({"exec", id_, "/bin/busybox", "sh", "-c", look}).output, "bind=static:0\n");
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
+  policy = {{"mode", "MPOL_INTERLEAVE"}, {"nodes", "0"}};
+  EXPECT_EQ(Script(look).output, "interleave:0\n");
+  // Before the filter, which may not know the call.
+  config_["linux"]["seccomp"] = {
+      {"defaultAction", "SCMP_ACT_ALLOW"},
+      {"syscalls", {{{"names", {"set_mempolicy"}}, {"action", "SCMP_ACT_KILL_PROCESS"}}}}};
+  EXPECT_EQ(Script(look).output, "interleave:0\n");
+  policy = {{"mode", "MPOL_DEFAULT"}, {"nodes", "0"}};
+  Finished refused = Script(look);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.output, HasSubstr("linux.memoryPolicy: set_mempolicy: invalid argument"));
+}
+
 TEST_F(OciProcessTest, ATimeNamespaceHasItsClocksAheadForExecAsWell) {
   if (!sys::Exists(AT_FDCWD, "/proc/self/ns/time"))
     GTEST_SKIP() << "missing capability: time namespaces";

@@ -28,6 +28,20 @@ json MinimalConfig() {
 
 Result<Config> Parse(const json& config) { return ParseConfig(config.dump()); }
 
+TEST(OciConfigTest, AMemoryPolicyIsModeFlagsAndNodes) {
+  json config = MinimalConfig();
+  EXPECT_FALSE(Parse(config).value().memory_policy);
+  config["linux"]["memoryPolicy"] = {
+      {"mode", "MPOL_INTERLEAVE"}, {"nodes", "1,3-5"}, {"flags", {"MPOL_F_STATIC_NODES"}}};
+  MemoryPolicySpec policy = Parse(config).value().memory_policy.value();
+  EXPECT_EQ(policy.mode, 3 | 1 << 15);
+  EXPECT_THAT(policy.nodes, ElementsAre(1U, 3U, 4U, 5U));
+  config["linux"]["memoryPolicy"] = {{"mode", "MPOL_LOCAL"}};
+  EXPECT_THAT(Parse(config).value().memory_policy.value().nodes, IsEmpty());
+  config["linux"]["memoryPolicy"] = json::object();
+  EXPECT_FALSE(Parse(config).value().memory_policy);
+}
+
 TEST(OciConfigTest, MinimalConfigIsTaken) {
   Result<Config> config = Parse(MinimalConfig());
   ASSERT_TRUE(config.ok()) << config.error().message();
@@ -85,7 +99,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"/process/ioPriority", R"({"class": "IOPRIO_CLASS_BE", "priority": 8})",
                 "process.ioPriority.priority: 8 is not between"},
         BadCase{"/process/execCPUAffinity", R"({"initial": "3-1"})",
-                "process.execCPUAffinity.initial: '3-1' is not a list of processors"},
+                "process.execCPUAffinity.initial: invalid processors: '3-1' is not a list"},
         BadCase{"/linux/personality", R"({"domain": "BSD"})", "'BSD' is not LINUX or LINUX32"},
         BadCase{"/linux/timeOffsets", R"({"boottime": {"secs": 1}})",
                 "linux.timeOffsets: needs a new namespace of type time"},
@@ -113,6 +127,16 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"/linux/namespaces", R"([{"type": "moon"}])", "unknown namespace type 'moon'"},
         BadCase{"/linux/uidMappings", R"([{"containerID": 0}])",
                 "linux.uidMappings[0].hostID: missing"},
+        BadCase{"/linux/memoryPolicy", R"({"mode": "INTERLEAVE", "nodes": "0"})",
+                "linux.memoryPolicy.mode: invalid memory policy mode: 'INTERLEAVE' is unknown"},
+        BadCase{"/linux/memoryPolicy", R"({"nodes": "0"})", "linux.memoryPolicy.mode: missing"},
+        BadCase{"/linux/memoryPolicy", R"({"mode": "MPOL_BIND", "flags": ["x"]})",
+                "linux.memoryPolicy.flags[0]: invalid memory policy flag: 'x' is unknown"},
+        BadCase{
+            "/linux/memoryPolicy", R"({"mode": "MPOL_BIND", "nodes": "0-1024"})",
+            "linux.memoryPolicy.nodes: invalid memory policy nodes: '0-1024' is not a list such "
+            "as 0-3,7 of numbers below 1024"},
+        BadCase{"/linux/memoryPolicy", R"("MPOL_BIND")", "linux.memoryPolicy: expected object"},
         BadCase{"/linux/intelRdt", R"({"closID": "x"})", "linux.intelRdt: not supported"},
         BadCase{"/linux/sysctl", R"({"kernel.core_pattern": "x"})",
                 "linux.sysctl.kernel.core_pattern: belongs to no namespace"},
