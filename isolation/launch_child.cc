@@ -555,9 +555,9 @@ void Child::Run() {
   if (is_filter_early) Do(LaunchStep::kLabel, &Child::SetLabels);
   if (is_filter_early && !listens) AwaitStart();
   // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the credentials take away.
-  if (plan_.seccomp != nullptr && !plan_.no_new_privileges && !LoadFilter()) {
-    report_.step = LaunchStep::kConfine;
-    Fail();
+  if (is_filter_early) {
+    report_.step = LaunchStep::kConfine;  // also for the parent, when it cannot take the listener
+    if (!LoadFilter()) Fail();
   }
   Do(LaunchStep::kCredentials, &Child::SetCredentials);
   if (!is_directory_entered_) Do(LaunchStep::kDirectory, &Child::EnterDirectory);

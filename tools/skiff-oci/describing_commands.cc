@@ -31,7 +31,7 @@ Result<> PrintHelp(const CLI::App& app, const std::string& name) {
     std::vector<const CLI::App*> all =
         app.get_subcommands([&](const CLI::App* each) { return each->check_name(name); });
     if (all.empty())
-      return Error(Code::kInvalid, "unknown command " + name + ": see skiff-oci --help");
+      return Error(Code::kInvalid, "No help topic for '" + name + "': see skiff-oci --help");
     command = all.front();
     title += " " + name;
   }

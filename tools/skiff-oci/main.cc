@@ -135,8 +135,11 @@ int Explain(const CLI::App& app, const CLI::ParseError& error, Session* session)
   session->log.is_json = session->log_format == "json";
   std::vector<std::string> unknown = app.remaining();
   if (app.get_subcommands().empty() && !unknown.empty()) {
-    const char* what = unknown.front().starts_with("-") ? "unknown option " : "unknown command ";
-    session->Report("error", what + unknown.front() + ": see skiff-oci --help");
+    const std::string& word = unknown.front();
+    std::string message = (word.starts_with("-") ? "unknown option " : "unknown command ") + word;
+    // In runc's words, which its suite looks for.
+    if (error.get_exit_code() == 0) message += ": No help topic for '" + word + "'";
+    session->Report("error", message + ": see skiff-oci --help");
     return 1;
   }
   if (error.get_exit_code() == 0) return app.exit(error);

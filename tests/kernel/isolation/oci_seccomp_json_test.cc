@@ -12,6 +12,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 class OciSeccompTest : public OciRunTest {
  protected:
@@ -68,7 +69,11 @@ TEST_F(OciSeccompTest, WithoutAnAgentNothingStarts) {
   Listen("mkdir");
   Finished run = Script("exit 0");
   EXPECT_EQ(run.code, 1);
-  EXPECT_THAT(run.output, HasSubstr("to connect with seccomp agent"));
+  for (bool no_new_privileges : {true, false}) {
+    config_["process"]["noNewPrivileges"] = no_new_privileges;
+    EXPECT_THAT(Script("exit 0").output,
+                StartsWith("skiff-oci: confine: linux.seccomp.listenerPath: "));
+  }
   config_["linux"]["seccomp"].erase("listenerPath");
   config_["linux"]["seccomp"].erase("listenerMetadata");
   EXPECT_THAT(Script("exit 0").output, HasSubstr("SCMP_ACT_NOTIFY needs a listenerPath"));
