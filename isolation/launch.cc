@@ -197,19 +197,12 @@ void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
   plan_.may_keep_groups =
       namespaces.HasOwnUser() || namespaces.is_in_user || namespaces.is_rootless;
   plan_.is_rootless = namespaces.is_rootless;
-  plan_.is_shown_for_listener = namespaces.is_rootless && namespaces.new_user && namespaces.new_pid;
   plan_.join_mount = plan_.join_user = plan_.join_cgroup = -1;
   for (const NamespaceJoin& join : namespaces.joins) {
     if (join.type == sys::kMountNamespace) plan_.join_mount = join.fd;
     if (join.type == sys::kCgroupNamespace) plan_.join_cgroup = join.fd;
     if (join.type == sys::kUserNamespace) plan_.join_user = join.fd;
   }
-  auto has_root = [](const std::vector<IdMapping>& mappings) {
-    return std::any_of(mappings.begin(), mappings.end(),
-                       [](const IdMapping& m) { return m.inside == 0 && m.size > 0; });
-  };
-  plan_.has_mapped_root = plan_.join_user >= 0 ||
-                          (has_root(namespaces.uid_mappings) && has_root(namespaces.gid_mappings));
   plan_.dies_with_caller = spec.dies_with_caller;
   plan_.asks_for_group = spec.asks_for_group;
   plan_.pauses_before_pivot = spec.pauses_before_pivot;

@@ -68,7 +68,6 @@ class Child {
   void Do(LaunchStep step, Step function);
   [[noreturn]] void Fail();
   bool AskParent(char what) const;
-  bool BecomeMappedRoot() const;
   bool IsProgramThere() const;
   void AwaitStart();
 
@@ -144,9 +143,10 @@ bool Child::AskParent(char what) const {
   return write(plan_.error_pipe, &what, 1) == 1 && read(plan_.resume, &answer, 1) == 1;
 }
 
-bool Child::BecomeMappedRoot() const {
-  if (!plan_.has_mapped_root) return true;
-  return syscall(SYS_setresgid, 0, 0, 0) == 0 && syscall(SYS_setresuid, 0, 0, 0) == 0;
+bool BecomeMappedRoot() {
+  // EINVAL: the namespace has no such id.
+  bool is_settled = syscall(SYS_setresgid, 0, 0, 0) == 0 || errno == EINVAL;
+  return is_settled && (syscall(SYS_setresuid, 0, 0, 0) == 0 || errno == EINVAL);
 }
 
 bool BecomeRoot(int directory) {
@@ -154,7 +154,6 @@ bool BecomeRoot(int directory) {
 }
 
 bool HideFromOthers() { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0; }
-bool ShowToOthers() { return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0; }
 
 bool Child::JoinNamespaces() {
   if (plan_.new_user_namespace && !(AskParent(kLaunchWantsIds) && BecomeMappedRoot())) return false;
@@ -425,7 +424,6 @@ bool Child::SetCredentials() {
 bool Child::LoadFilter() {
   if (!plan_.seccomp_listens)
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan_.seccomp_flags, plan_.seccomp) == 0;
-  if (plan_.is_shown_for_listener && !ShowToOthers()) return false;
   char listens = kLaunchListens;
   if (write(plan_.error_pipe, &listens, 1) != 1) return false;
   unsigned flags = plan_.seccomp_flags | unsigned{SECCOMP_FILTER_FLAG_NEW_LISTENER};
@@ -439,9 +437,6 @@ bool Child::LoadFilter() {
     if (Now() > end) _exit(127);
   }
   if (report_.listener_answer != kListenerTaken) _exit(127);
-  // The first call under the filter: one that forbids it would leave a copy of the parent in sight
-  // of an exec before the start.
-  if (plan_.is_shown_for_listener && !HideFromOthers()) return false;
   syscall(SYS_close, static_cast<int>(listener));
   return true;
 }

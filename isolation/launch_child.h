@@ -110,10 +110,7 @@ struct ChildPlan {
   bool new_user_namespace;
   bool is_user_namespace_entered;  // before the clone
   bool may_make_nodes;
-  bool has_mapped_root;
   bool is_rootless;
-  // The parent has no right to take a listener from who is hidden, and nobody else is there yet.
-  bool is_shown_for_listener;
   int join_mount;  // -1: none
   int join_user;
   int join_cgroup;

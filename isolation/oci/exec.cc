@@ -312,13 +312,18 @@ Result<int> Executor::Start() {
 Result<int> Executor::Run() {
   *failure_code_ = 255;  // as runc and crun, so that it is told from the program's own
   TRY(FindContainer());
+  bool is_rootless = options_.context.caller.has_value();
+  bool lacks_rights = TRY(IsRootless());
+  if (lacks_rights && !is_rootless) {
+    TRY(BecomeRootAbove(state_.pid));
+    TRY(options_.context.begin_again());
+  }
   TRY(MakeProcess());
   TRY(OpenNamespaces());
   TRY(OpenCgroup());
   TRY(ConnectConsole());
-  bool is_rootless = TRY(IsRootless());
   spec_.namespaces.is_in_user = !is_rootless && IsInUserNamespace();
-  if (is_rootless) TRY(JoinOwnContainer(&spec_.namespaces));
+  if (is_rootless) SettleForOwnRoot(&spec_.namespaces);
   SetHome(root_.get(), &spec_);
   TRY(LimitCapabilities(&spec_, options_.context));
   if (config_.seccomp) {

@@ -3,13 +3,9 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 
-#include <algorithm>
-
 #include "isolation/base/text.h"
 #include "isolation/capabilities.h"
 #include "isolation/sys/file.h"
-#include "isolation/sys/namespace_types.h"
-#include "isolation/sys/process.h"
 #include "isolation/sys/user_namespace.h"
 
 namespace skiff::isolation::oci {
@@ -38,31 +34,34 @@ bool IsInUserNamespace() {
   return words != std::vector<std::string>{"0", "0", "4294967295"};
 }
 
-Result<> BecomeOwnRoot(NamespaceSpec* namespaces) {
-  if (!namespaces->new_user) {
+Result<> BecomeOwnRoot(const Config& config) {
+  auto user = config.namespaces.find(NamespaceType::kUser);
+  if (user == config.namespaces.end() || !user->second.empty()) {
     return Error(Code::kDenied,
                  "linux.namespaces: whoever is not root needs one of type user of its own");
   }
-  TRY(sys::EnterOwnUserNamespace(MapText(namespaces->uid_mappings),
-                                 MapText(namespaces->gid_mappings))
-          .Context("linux.uidMappings and gidMappings"));
+  auto become = [&]() -> Result<> {
+    sys::UserNamespace own =
+        TRY(sys::MakeUserNamespace(MapText(config.uid_mappings), MapText(config.gid_mappings)));
+    return sys::BecomeRootOf(own.user.get());
+  };
+  return become().Context("linux.uidMappings and gidMappings");
+}
+
+Result<> BecomeRootAbove(pid_t pid) {
+  UniqueFd theirs = TRY(sys::Open(AT_FDCWD, "/proc/" + std::to_string(pid) + "/ns/user", O_RDONLY));
+  Result<UniqueFd> above = sys::ParentOf(theirs.get());
+  if (!above.ok() && above.error().sys_errno() == EPERM)
+    return Error(Code::kDenied,
+                 "the container's user namespace is the caller's: he needs to be root");
+  UniqueFd between = TRY(std::move(above));
+  return sys::BecomeRootOf(between.get()).Context("user namespace");
+}
+
+void SettleForOwnRoot(NamespaceSpec* namespaces) {
   namespaces->is_rootless = true;
   namespaces->uid_mappings = Identity(std::move(namespaces->uid_mappings));
   namespaces->gid_mappings = Identity(std::move(namespaces->gid_mappings));
-  return {};
-}
-
-Result<> JoinOwnContainer(NamespaceSpec* namespaces) {
-  auto user = std::find_if(namespaces->joins.begin(), namespaces->joins.end(),
-                           [](const NamespaceJoin& j) { return j.type == sys::kUserNamespace; });
-  if (user == namespaces->joins.end())
-    return Error(Code::kDenied,
-                 "the container's user namespace is the caller's: he needs to be root");
-  TRY(sys::EnterNamespace(user->fd, user->type).Context("user namespace"));
-  TRY(sys::BecomeMappedRoot());
-  namespaces->joins.erase(user);
-  namespaces->is_rootless = true;
-  return {};
 }
 
 }  // namespace skiff::isolation::oci

@@ -177,8 +177,8 @@ std::string PlaceForAll() {
 }
 
 // By the file alone: a program linked statically cannot load what else names users.
-std::string OwnerName() {
-  std::string uid = std::to_string(geteuid());
+std::string OwnerName(uid_t number) {
+  std::string uid = std::to_string(number);
   Result<std::string> passwd = sys::ReadFile(AT_FDCWD, "/etc/passwd");
   if (!passwd.ok()) return uid;
   for (std::string_view line : Split(passwd.value(), '\n')) {
@@ -240,12 +240,12 @@ class Runner {
   UniqueFd gate_;
   UniqueFd signals_;
   sys::Process process_;
-  bool is_rootless_ = false;
+  bool is_rootless_ = context_.caller.has_value();
   bool has_own_manager_ = false;
   std::string cgroup_path_;  // relative to the hierarchies' roots; or, with systemd:
   ScopeName scope_name_;
   uint64_t root_mount_ = 0;  // as in State
-  std::string owner_ = OwnerName();
+  std::string owner_ = OwnerName(context_.caller.value_or(geteuid()));
   std::string created_ = FormatRfc3339(WallNanoseconds());
 };
 
@@ -255,6 +255,11 @@ Result<> Runner::Load() {
   std::string path = options_.config[0] == '/' ? options_.config : bundle_ + "/" + options_.config;
   text_ = TRY(sys::ReadFile(AT_FDCWD, path, kMaxConfigFile));
   config_ = TRY(ParseConfig(text_).Context(path));
+  bool lacks_rights = TRY(IsRootless());
+  if (lacks_rights && !is_rootless_) {
+    TRY(BecomeOwnRoot(config_));
+    return context_.begin_again();
+  }
   user_ = TRY(OpenJoinedUser(&config_).Context(path));
   SettleSecurityLabels(&config_.process, &config_.warnings);
   SettleMountLabel(&config_);
@@ -343,9 +348,8 @@ Result<> Runner::Prepare() {
   StateDirectory directory = TRY(StateDirectory::Create(context_.root, options_.id));
   directory_.emplace(std::move(directory));
   TRY(directory_->StoreConfig(text_));
-  is_rootless_ = TRY(IsRootless());
   spec.namespaces.is_in_user = !is_rootless_ && IsInUserNamespace();
-  if (is_rootless_) TRY(BecomeOwnRoot(&spec.namespaces));
+  if (is_rootless_) SettleForOwnRoot(&spec.namespaces);
   TRY(OpenRoot());
   TRY(SupplyDevices(*directory_, &spec));
   if (config_.seccomp) {

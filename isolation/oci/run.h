@@ -6,6 +6,8 @@
 // process, cgroup or state directory is left behind.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <optional>
 #include <string>
@@ -29,6 +31,11 @@ struct CommandContext {
   // Whether a container that asks for nothing in a cgroup goes without one where none may be made;
   // not said: where the caller is not the host's root.
   std::optional<bool> may_lack_cgroup;
+  // Who the caller is on the host, when this process is root of a user namespace that it made for
+  // him (isolation/oci/rootless.h).
+  std::optional<uid_t> caller;
+  // Executes this program again from its beginning, with `caller` set. Returns when that fails.
+  std::function<Result<>()> begin_again;
   std::function<void(std::string_view)> warn;
   std::function<void(std::string_view)> debug;  // how long each step of the start took
 };

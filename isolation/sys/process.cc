@@ -121,7 +121,9 @@ void ContinueAsChild() {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (spec.new_session) setsid();
-  bool is_joined = spec.namespaces < 0 || setns(spec.namespaces, spec.namespace_types) == 0;
+  // A copy of its parent until the exec: nobody in there may look into it (CVE-2016-9962).
+  bool is_joined = spec.namespaces < 0 || (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
+                                           setns(spec.namespaces, spec.namespace_types) == 0);
   if (is_joined && (spec.namespace_types & CLONE_NEWPID) != 0) ContinueAsChild();
   is_joined = is_joined && (spec.directory.empty() || chdir(spec.directory.c_str()) == 0);
   int count = static_cast<int>(spec.fds.size());

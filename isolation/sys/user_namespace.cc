@@ -1,9 +1,12 @@
 #include "isolation/sys/user_namespace.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/mount.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -91,7 +94,8 @@ Result<> MapGroups(pid_t pid, const std::string& map) {
   std::string process = "/proc/" + std::to_string(pid);
   Result<> written = WriteControl(AT_FDCWD, process + "/gid_map", map);
   if (!IsDenied(written)) return written;
-  bool is_own = map == "0 " + std::to_string(getegid()) + " 1\n";
+  std::string own = " " + std::to_string(getegid()) + " 1\n";
+  bool is_own = map.find('\n') == map.size() - 1 && map.ends_with(own);
   if (!is_own) return MapWith("newgidmap", pid, map);
   // Who maps only himself has to give up setgroups(2) first: user_namespaces(7).
   TRY(WriteControl(AT_FDCWD, process + "/setgroups", "deny"));
@@ -156,10 +160,35 @@ Result<IdMapTexts> ReadIdMaps(int user_namespace) {
   return maps;
 }
 
-Result<> EnterOwnUserNamespace(const std::string& uid_map, const std::string& gid_map) {
-  UserNamespace own = TRY(MakeUserNamespace(uid_map, gid_map));
-  TRY(EnterNamespace(own.user.get(), CLONE_NEWUSER));
+Result<UniqueFd> ParentOf(int user_namespace) {
+  int fd =
+      TRY(Call("NS_GET_PARENT", "", [&] { return ioctl(user_namespace, NS_GET_PARENT, nullptr); }));
+  return UniqueFd(fd);
+}
+
+namespace {
+
+// An exec by another user than 0 takes away all but what is ambient: capabilities(7).
+Result<> KeepRightsAcrossExec() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct data[2] = {};
+  TRY(CallVoid("capget", "", [&] { return static_cast<int>(syscall(SYS_capget, &header, data)); }));
+  for (__user_cap_data_struct& half : data) half.inheritable = half.permitted;
+  TRY(CallVoid("capset", "", [&] { return static_cast<int>(syscall(SYS_capset, &header, data)); }));
+  for (unsigned number = 0; number < 64; ++number) {
+    if ((data[number / 32].permitted >> number % 32 & 1) == 0) continue;
+    TRY(CallVoid("prctl", "ambient capability " + std::to_string(number),
+                 [&] { return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0); }));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> BecomeRootOf(int user_namespace) {
+  TRY(EnterNamespace(user_namespace, CLONE_NEWUSER));
   TRY(BecomeMappedRoot());
+  TRY(KeepRightsAcrossExec());
   return CallVoid("unshare", "CLONE_NEWNS", [] { return unshare(CLONE_NEWNS); });
 }
 

@@ -34,9 +34,13 @@ struct IdMapTexts {
 };
 Result<IdMapTexts> ReadIdMaps(int user_namespace);
 
-// This process becomes the root of such a namespace and enters a mount namespace that belongs to
-// it. There is no way back.
-Result<> EnterOwnUserNamespace(const std::string& uid_map, const std::string& gid_map);
+// The one that `user_namespace` was made in. EPERM: it is none below this process's own.
+Result<UniqueFd> ParentOf(int user_namespace);
+
+// This process becomes root of a namespace that it made, now or before, and enters a mount
+// namespace that belongs to it. What it executes keeps all rights there, whether there is a user 0
+// or not. There is no way back.
+Result<> BecomeRootOf(int user_namespace);
 
 // User and group 0, where the namespace has them.
 Result<> BecomeMappedRoot();

@@ -1,21 +1,17 @@
 // skiff-oci: the command line of an OCI runtime over skiff's isolation.
-#include <fcntl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "isolation/oci/rootless.h"
-#include "isolation/sys/inode.h"
-#include "isolation/sys/mount.h"
-#include "isolation/sys/process.h"
 #include "tools/skiff-oci/commands.h"
+#include "tools/skiff-oci/program.h"
 
 namespace {
 
@@ -26,14 +22,14 @@ using skiff::oci_tool::Session;
 constexpr char kVersion[] = "skiff-oci version " SKIFF_VERSION
                             " (commands as of crun version 1.8.1 and runc version 1.1.5)\n"
                             "commit: " SKIFF_COMMIT "\nspec: 1.2.0\n+SYSTEMD +SECCOMP";
-constexpr char kProtected[] = "_SKIFF_OCI_PROTECTED";
 
-std::string DefaultRoot() {
+std::string DefaultRoot(std::optional<uid_t> caller) {
   const char* own = getenv("XDG_RUNTIME_DIR");
-  bool is_host_root = geteuid() == 0 && !skiff::isolation::oci::IsInUserNamespace();
-  if (is_host_root || (geteuid() == 0 && own == nullptr)) return "/run/skiff-oci";
+  bool is_root = geteuid() == 0 && !caller;
+  bool is_host_root = is_root && !skiff::isolation::oci::IsInUserNamespace();
+  if (is_host_root || (is_root && own == nullptr)) return "/run/skiff-oci";
   if (own != nullptr && *own == '/') return std::string(own) + "/skiff-oci";
-  return "/run/user/" + std::to_string(geteuid()) + "/skiff-oci";
+  return "/run/user/" + std::to_string(caller.value_or(geteuid())) + "/skiff-oci";
 }
 
 // Help begins as runc's does, for it is in its place that this program is called.
@@ -52,7 +48,7 @@ void AddGlobalFlags(CLI::App* app, Session* session) {
   app->set_help_flag("-h,-?,--help,--usage", "Print this help and exit");
   app->set_version_flag("-v,-V,--version", kVersion);
   app->add_option("--root", session->context.root, "Directory for the state of containers")
-      ->default_val(DefaultRoot());
+      ->default_val(DefaultRoot(session->context.caller));
   app->add_option("--log", session->log.file, "Also append messages to this file");
   app->add_option("--log-format", session->log_format, "Format of --log")
       ->check(CLI::IsMember({"text", "json"}));
@@ -68,41 +64,6 @@ void AddGlobalFlags(CLI::App* app, Session* session) {
                   "made: auto, where the caller is not the host's root")
       ->check(CLI::IsMember({"auto", "true", "false"}));
   app->add_option("--criu", session->criu, "Ignored: nothing is checkpointed");
-}
-
-// By the words alone, as it is asked before they are parsed: an id or a file of that name costs a
-// millisecond, not more.
-bool MayRunInContainer(int argc, char** argv) {
-  return std::any_of(argv + 1, argv + argc, [](std::string_view word) {
-    return word == "create" || word == "run" || word == "exec" || word == "start";
-  });
-}
-
-std::string ProgramPath() {
-  return skiff::sys::ReadLink(AT_FDCWD, "/proc/self/exe").ValueOr(std::string());
-}
-
-// What is executed in a container could be made to be this program (/proc/self/exe) and write to
-// it later. From a read-only mount of its own it cannot be written, by root neither
-// (CVE-2019-5736). A user without the right to mount does not own the program either.
-// Where this program lies; executed from that mount, it knows no more itself.
-std::string ProtectProgram(int argc, char** argv) {
-  const char* protected_path = getenv(kProtected);
-  std::string path = protected_path != nullptr ? protected_path : ProgramPath();
-  struct statvfs info {};
-  bool is_protected = protected_path != nullptr || geteuid() != 0 ||
-                      !MayRunInContainer(argc, argv) ||
-                      (statvfs("/proc/self/exe", &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
-  if (is_protected) {
-    unsetenv(kProtected);
-    return path;
-  }
-  skiff::Result<skiff::UniqueFd> program = skiff::sys::OpenProgramReadOnly("/proc/self/exe");
-  if (!program.ok()) return path;  // a user namespace's root: the file is not his
-  setenv(kProtected, path.c_str(), 1);
-  skiff::sys::BecomeProgram(program.value().get(), argv).Ignore();
-  unsetenv(kProtected);
-  return path;
 }
 
 }  // namespace
@@ -150,14 +111,19 @@ int Explain(const CLI::App& app, const CLI::ParseError& error, Session* session)
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string path = ProtectProgram(argc, argv);
+  const skiff::oci_tool::Program program = skiff::oci_tool::ProtectProgram(argc, argv);
   CLI::App app("Open Container Initiative runtime: runs containers from bundles", "skiff-oci");
   Session session;
   session.context.warn = [&](std::string_view text) { session.Report("warning", text); };
   session.context.debug = [&](std::string_view text) {
     if (session.is_debug) session.Report("debug", text);
   };
-  session.context.systemd_program = path.substr(0, path.rfind('/') + 1) + "skiff-oci-systemd";
+  session.context.systemd_program =
+      program.path.substr(0, program.path.rfind('/') + 1) + "skiff-oci-systemd";
+  session.context.caller = program.caller;
+  session.context.begin_again = [&program, argv, caller = geteuid()] {
+    return skiff::oci_tool::BeginAgain(program, caller, argv);
+  };
   AddGlobalFlags(&app, &session);
   app.parse_complete_callback([&] {
     session.log.is_json = session.log_format == "json";

@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr uid_t kUser = 64'999;  // nobody's
 
@@ -80,6 +81,10 @@ class OciRootlessTest : public OciRunTest {
     finished.output = sys::ReadFile(AT_FDCWD, file).value();
     return finished;
   }
+  void GiveCapability(const char* name) {
+    for (const char* set : {"bounding", "effective", "permitted"})
+      config_["process"]["capabilities"][set].push_back(name);
+  }
   void Write(const std::string& script) {
     config_["process"]["args"] = {"/bin/busybox", "sh", "-c", script};
     WriteConfig();
@@ -121,8 +126,82 @@ TEST_F(OciRootlessTest, AContainerWithoutAGroupIsForWhoAllowsIt) {
   EXPECT_EQ(AsUser({"--rootless", "auto", "run", "-b", bundle_.path(), id_}).code, 6);
 }
 
-// The runtime is shown the process for as long as it takes the listener, and no longer.
-TEST_F(OciRootlessTest, AnAgentAnswersForTheContainerWithAndWithoutNewPrivileges) {
+// Who waits for the start is a copy of the runtime, and its owner may look into it where nobody of
+// the container may, whatever capability he has there (CVE-2016-9962).
+TEST_F(OciRootlessTest, ExecEntersAContainerThatIsOnlyCreatedAndDoesNotSeeTheRuntime) {
+  GiveCapability("CAP_SYS_PTRACE");
+  Write("exec busybox sleep 1000");
+  ASSERT_EQ(AsUser({"create", "-b", bundle_.path(), id_}).output, "");
+  EXPECT_EQ(AsUser({"exec", id_, "/bin/busybox", "hostname"}).output, "bundle\n");
+  std::string look =
+      "exec 2> /dev/null;"
+      "for f in exe root cwd ns/mnt fd/0; do busybox readlink /proc/1/$f && echo seen $f; done;"
+      "for f in environ maps mem; do busybox head -c 1 /proc/1/$f && echo seen $f; done;"
+      "busybox readlink /proc/self/exe";
+  EXPECT_EQ(AsUser({"exec", id_, "/bin/busybox", "sh", "-c", look}).output, "/bin/busybox\n");
+  EXPECT_EQ(AsUser({"start", id_}).output, "");
+  EXPECT_EQ(AsUser({"exec", id_, "/bin/busybox", "readlink", "/proc/1/exe"}).output,
+            "/bin/busybox\n");
+  EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
+}
+
+TEST_F(OciRootlessTest, HooksOfTheStartRunInsideTheContainer) {
+  std::string shared = SharedDirectory();
+  Give(shared);
+  config_["hooks"]["startContainer"] = {
+      {{"path", "/bin/busybox"},
+       {"args", {"sh", "-c", "busybox id -u >> /shared/hook; busybox cat >> /shared/hook"}}}};
+  Write("exec busybox sleep 1000");
+  ASSERT_EQ(AsUser({"create", "-b", bundle_.path(), id_}).output, "");
+  EXPECT_FALSE(sys::Exists(AT_FDCWD, shared + "/hook"));
+  EXPECT_EQ(AsUser({"start", id_}).output, "");
+  EXPECT_THAT(sys::ReadFile(AT_FDCWD, shared + "/hook").value(),
+              ContainsRegex("^0\n.*\"status\" *: *\"created\""));
+  EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
+  Write("busybox head -n 1 /shared/hook; exit 6");
+  Finished finished = AsUser({"run", "-b", bundle_.path(), id_});
+  EXPECT_EQ(finished.output, "0\n");
+  EXPECT_EQ(finished.code, 6);
+}
+
+// CVE-2016-9962: on its way into the container a hook's process is a copy of the runtime.
+TEST_F(OciRootlessTest, NobodyLooksIntoAHookThatEnters) {
+  fs::copy_file(SKIFF_PROBE, busybox_->layer() + "/bin/probe");
+  std::string shared = SharedDirectory();
+  Give(shared);
+  GiveCapability("CAP_SYS_PTRACE");
+  config_["hooks"]["startContainer"] =
+      std::vector<json>(60, {{"path", "/bin/busybox"}, {"args", {"busybox", "true"}}});
+  Write("busybox killall probe; exec busybox sleep 1000");
+  ASSERT_EQ(AsUser({"create", "-b", bundle_.path(), id_}).output, "");
+  std::string file = shared + "/pry";
+  ASSERT_EQ(AsUser({"exec", "--detach", id_, "/bin/busybox", "sh", "-c",
+                    "/bin/probe pry > /shared/pry; echo end >> /shared/pry"})
+                .output,
+            "");
+  auto await = [&](const std::string& text) {
+    for (;;) {
+      std::string found = sys::ReadFile(AT_FDCWD, file).ValueOr(std::string());
+      if (found.find(text) != std::string::npos) return found;
+    }
+  };
+  await("ready\n");
+  EXPECT_EQ(AsUser({"start", id_}).output, "");
+  EXPECT_THAT(await("end\n"), testing::AllOf(HasSubstr("met"), Not(HasSubstr("looked into"))));
+  EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
+}
+
+// CVE-2019-5736: here the program is the caller's own, whose rights the container's root has.
+TEST_F(OciRootlessTest, TheCallersOwnProgramCannotBeWrittenThroughItsProcess) {
+  config_["hooks"]["createRuntime"] = {
+      {{"path", "/bin/sh"},
+       {"args",
+        {"sh", "-c", "test -w /proc/$PPID/exe && echo writable; test -x /proc/$PPID/exe"}}}};
+  Write("echo fine");
+  EXPECT_EQ(AsUser({"run", "-b", bundle_.path(), id_}).output, "fine\n");
+}
+
+TEST_F(OciRootlessTest, AnAgentAnswersForTheContainerAndForExec) {
   std::string socket = bundle_.path() + "/agent.sock";
   for (bool no_new_privileges : {true, false}) {
     config_["process"]["noNewPrivileges"] = no_new_privileges;
@@ -130,19 +209,47 @@ TEST_F(OciRootlessTest, AnAgentAnswersForTheContainerWithAndWithoutNewPrivileges
         {"defaultAction", "SCMP_ACT_ALLOW"},
         {"listenerPath", socket},
         {"syscalls", {{{"names", {"mkdir"}}, {"action", "SCMP_ACT_NOTIFY"}}}}};
-    Write("exec busybox mkdir /dev/x");
-    SeccompAgent agent(socket);
+    {
+      Write("exec busybox mkdir /dev/x");
+      SeccompAgent agent(socket);
+      Give(socket);
+      EXPECT_THAT(AsUser({"run", "-b", bundle_.path(), id_}).output, HasSubstr("No medium found"));
+      EXPECT_EQ(json::parse(agent.WaitForState())["state"]["status"], "creating");
+    }
+    Write("exec busybox sleep 1000");
+    SeccompAgent first(socket);  // until the container's end
     Give(socket);
-    EXPECT_THAT(AsUser({"run", "-b", bundle_.path(), id_}).output, HasSubstr("No medium found"));
-    EXPECT_EQ(json::parse(agent.WaitForState())["state"]["status"], "creating");
+    ASSERT_EQ(AsUser({"create", "-b", bundle_.path(), id_}).output, "");
+    fs::remove(socket);
+    {
+      SeccompAgent agent(socket);
+      Give(socket);
+      EXPECT_THAT(AsUser({"exec", id_, "/bin/busybox", "mkdir", "/dev/x"}).output,
+                  HasSubstr("No medium found"));
+      EXPECT_EQ(json::parse(agent.WaitForState())["state"]["status"], "created");
+    }
+    EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
   }
-  SeccompAgent agent(socket);
-  Give(socket);
+}
+
+TEST_F(OciRootlessTest, AContainerNeedsNoRoot) {
+  json& section = config_["linux"];
+  section["uidMappings"][0]["containerID"] = section["gidMappings"][0]["containerID"] = 1000;
+  config_["process"]["user"] = {{"uid", 1000}, {"gid", 1000}};
+  Write("exec busybox sleep 1000");
   ASSERT_EQ(AsUser({"create", "-b", bundle_.path(), id_}).output, "");
-  json state = json::parse(AsUser({"state", id_}).output);
-  std::string process = "/proc/" + std::to_string(state["pid"].get<int>());
-  // What belongs to the host's root there is what nobody else may look into: proc(5).
-  EXPECT_EQ(sys::Stat(AT_FDCWD, process + "/environ").value().st_uid, 0U);
+  EXPECT_EQ(AsUser({"exec", id_, "/bin/busybox", "id", "-u"}).output, "1000\n");
+  EXPECT_EQ(AsUser({"start", id_}).output, "");
+  EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
+}
+
+// The program begins again as root of a namespace: neither is to be seen from outside.
+TEST_F(OciRootlessTest, TheCallerStaysWhoHeIs) {
+  config_["hooks"]["createRuntime"] = {
+      {{"path", "/bin/sh"}, {"args", {"sh", "-c", "env | grep -c _SKIFF_OCI; true"}}}};
+  Write("true");
+  ASSERT_EQ(AsUser({"create", "-b", bundle_.path(), id_}).output, "0\n");
+  EXPECT_EQ(json::parse(AsUser({"state", id_}).output)["owner"], std::to_string(kUser));
   EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
 }
 

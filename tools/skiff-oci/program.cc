@@ -1,0 +1,78 @@
+#include "tools/skiff-oci/program.h"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+#include "isolation/base/text.h"
+#include "isolation/sys/file.h"
+#include "isolation/sys/inode.h"
+#include "isolation/sys/mount.h"
+#include "isolation/sys/process.h"
+
+namespace skiff::oci_tool {
+namespace {
+
+// What the program tells itself. Neither is for hooks, which have this process's environment.
+constexpr char kProtected[] = "_SKIFF_OCI_PROTECTED";
+constexpr char kCaller[] = "_SKIFF_OCI_CALLER";
+constexpr char kSelf[] = "/proc/self/exe";
+
+// By the words alone, as it is asked before they are parsed: an id or a file of that name costs a
+// millisecond, not more.
+bool MayRunInContainer(int argc, char** argv) {
+  return std::any_of(argv + 1, argv + argc, [](std::string_view word) {
+    return word == "create" || word == "run" || word == "exec" || word == "start";
+  });
+}
+
+// By its path, for in this mount namespace the link leads to a mount of another one. What lies
+// there may have been replaced since.
+Result<UniqueFd> OpenOwnFile(const std::string& path) {
+  UniqueFd file = TRY(sys::Open(AT_FDCWD, kSelf, O_PATH));
+  Result<UniqueFd> mount = sys::OpenProgramReadOnly(path);
+  if (!mount.ok()) return file;
+  struct stat own = TRY(sys::StatFd(file.get()));
+  struct stat found = TRY(sys::StatFd(mount.value().get()));
+  bool is_same = own.st_dev == found.st_dev && own.st_ino == found.st_ino;
+  return is_same ? std::move(mount) : std::move(file);
+}
+
+}  // namespace
+
+Program ProtectProgram(int argc, char** argv) {
+  Program own;
+  const char* caller = getenv(kCaller);
+  if (caller != nullptr) own.caller = ParseUint(caller, UINT32_MAX - 1);
+  unsetenv(kCaller);
+  const char* protected_path = getenv(kProtected);
+  own.path = protected_path != nullptr ? protected_path
+                                       : sys::ReadLink(AT_FDCWD, kSelf).ValueOr(std::string());
+  struct statvfs info {};
+  bool is_protected = protected_path != nullptr || geteuid() != 0 ||
+                      !MayRunInContainer(argc, argv) ||
+                      (statvfs(kSelf, &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
+  if (is_protected) {
+    unsetenv(kProtected);
+    return own;
+  }
+  Result<UniqueFd> program = sys::OpenProgramReadOnly(kSelf);
+  if (!program.ok()) return own;  // a user namespace's root: the file is not his
+  setenv(kProtected, own.path.c_str(), 1);
+  sys::BecomeProgram(program.value().get(), argv).Ignore();
+  unsetenv(kProtected);
+  return own;
+}
+
+Result<> BeginAgain(const Program& program, uid_t caller, char** argv) {
+  UniqueFd file = TRY(OpenOwnFile(program.path));
+  setenv(kProtected, program.path.c_str(), 1);
+  setenv(kCaller, std::to_string(caller).c_str(), 1);
+  return sys::BecomeProgram(file.get(), argv);
+}
+
+}  // namespace skiff::oci_tool

@@ -1,0 +1,28 @@
+// The file that this program runs from, which what is executed in a container can be made to be
+// (/proc/self/exe) and to write to later (CVE-2019-5736).
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "isolation/base/result.h"
+
+namespace skiff::oci_tool {
+
+struct Program {
+  std::string path;             // where it lies; executed from a mount, it knows no more itself
+  std::optional<uid_t> caller;  // isolation::oci::CommandContext::caller
+};
+
+// The first thing that a program does: for commands that run something in a container it goes on in
+// a read-only mount of its own file, which root cannot write either. A user without the right to
+// mount does so when he has become root of a user namespace (BeginAgain).
+Program ProtectProgram(int argc, char** argv);
+
+// For isolation::oci::CommandContext::begin_again: executes the program as root of the user
+// namespace that this process has entered for `caller`, and from such a mount if there can be one.
+Result<> BeginAgain(const Program& program, uid_t caller, char** argv);
+
+}  // namespace skiff::oci_tool
