@@ -207,6 +207,9 @@ struct ContainerSpec {
   bool dies_with_caller = true;
   bool asks_for_group = false;  // calls LaunchCallbacks::join_group before anything else, and is in
                                 // the caller's groups until then
+  // Calls LaunchCallbacks::on_network when it is in its network namespace, with nothing mounted or
+  // set yet.
+  bool asks_for_links = false;
   bool pauses_before_pivot = false;  // calls LaunchCallbacks::before_pivot with all mounts made
   int gate = -1;  // borrowed listening socket: Launch returns when the child is ready, and
                   // the exec waits for a connection (launch.h)

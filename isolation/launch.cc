@@ -190,6 +190,7 @@ Result<> PreparedLaunch::BindDevices(const ContainerSpec& spec) {
 void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
   const NamespaceSpec& namespaces = spec.namespaces;
   plan_.new_cgroup_namespace = namespaces.new_cgroup;
+  plan_.new_network_namespace = namespaces.new_network;
   plan_.network_namespace = namespaces.join_network;
   plan_.new_user_namespace = namespaces.new_user;
   plan_.is_user_namespace_entered = namespaces.enter_user >= 0;
@@ -205,6 +206,7 @@ void PreparedLaunch::AddNamespaces(const ContainerSpec& spec) {
   }
   plan_.dies_with_caller = spec.dies_with_caller;
   plan_.asks_for_group = spec.asks_for_group;
+  plan_.asks_for_links = spec.asks_for_links;
   plan_.pauses_before_pivot = spec.pauses_before_pivot;
   plan_.gate = spec.gate;
   plan_.console_socket = spec.console_socket;
@@ -477,13 +479,22 @@ Result<char> AwaitExec(const ContainerSpec& spec, const LaunchCallbacks& callbac
       TRY(TakeListener(callbacks, process, report, error_pipe));
       continue;
     }
-    bool is_question =
-        byte == kLaunchWantsIds || byte == kLaunchWantsHooks || byte == kLaunchWantsGroup;
-    if (!is_question) return byte;
-    if (byte == kLaunchWantsGroup) TRY(callbacks.join_group(process.pid));
-    if (byte == kLaunchWantsIds) TRY(WriteIdMaps(spec.namespaces, process.pid));
-    if (byte == kLaunchWantsHooks && callbacks.before_pivot)
-      TRY(callbacks.before_pivot(process.pid));
+    switch (byte) {
+      case kLaunchWantsGroup:
+        TRY(callbacks.join_group(process.pid));
+        break;
+      case kLaunchWantsIds:
+        TRY(WriteIdMaps(spec.namespaces, process.pid));
+        break;
+      case kLaunchWantsLinks:
+        TRY(callbacks.on_network(process.pid));
+        break;
+      case kLaunchWantsHooks:
+        if (callbacks.before_pivot) TRY(callbacks.before_pivot(process.pid));
+        break;
+      default:
+        return byte;
+    }
     TRY(sys::WriteAll(resume, "g", "launch"));
   }
 }

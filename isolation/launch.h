@@ -39,6 +39,7 @@ struct LaunchFailure {
 struct LaunchCallbacks {
   // With ContainerSpec::asks_for_group: puts the process into its group.
   std::function<Result<>(pid_t)> join_group;
+  std::function<Result<>(pid_t)> on_network;    // with ContainerSpec::asks_for_links
   std::function<Result<>(pid_t)> before_pivot;  // with ContainerSpec::pauses_before_pivot
   // With ContainerSpec::seccomp_listens: the listener of the process (pid) that is being started.
   std::function<Result<>(pid_t, UniqueFd)> on_listener;

@@ -9,6 +9,7 @@
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -155,6 +156,19 @@ bool BecomeRoot(int directory) {
 
 bool HideFromOthers() { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0; }
 
+// As runc and crun have it. The request is the same on a socket of any family, and a kernel without
+// IPv4 has this one.
+bool BringLoopbackUp() {
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ifreq loopback{};
+  loopback.ifr_name[0] = 'l';
+  loopback.ifr_name[1] = 'o';
+  loopback.ifr_flags = IFF_UP;
+  bool is_up = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &loopback) == 0;
+  CloseQuietly(fd);
+  return is_up;
+}
+
 bool Child::JoinNamespaces() {
   if (plan_.new_user_namespace && !(AskParent(kLaunchWantsIds) && BecomeMappedRoot())) return false;
   if (plan_.is_user_namespace_entered && !BecomeMappedRoot()) return false;
@@ -171,6 +185,8 @@ bool Child::JoinNamespaces() {
   if (plan_.join_mount >= 0 && setns(plan_.join_mount, CLONE_NEWNS) != 0) return false;
   if (plan_.join_user >= 0 && !(setns(plan_.join_user, CLONE_NEWUSER) == 0 && BecomeMappedRoot()))
     return false;
+  if (plan_.new_network_namespace && !BringLoopbackUp()) return false;
+  if (plan_.asks_for_links && !AskParent(kLaunchWantsLinks)) return false;
   if (plan_.root_mount >= 0) return true;
   if (plan_.kept_root >= 0 && !BecomeRoot(plan_.kept_root)) return false;
   int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -38,6 +38,7 @@ inline constexpr char kLaunchWantsHooks = 4;  // the same
 inline constexpr char kLaunchReady = 5;       // waits at the gate
 inline constexpr char kLaunchListens = 6;     // LaunchReport::listener comes, or a failure
 inline constexpr char kLaunchWantsGroup = 7;  // then waits as for the ids
+inline constexpr char kLaunchWantsLinks = 8;  // the same
 inline constexpr int kListenerTaken = 1;
 inline constexpr int kListenerRefused = 2;
 
@@ -116,6 +117,7 @@ struct ChildPlan {
   int join_cgroup;
   bool dies_with_caller;
   bool asks_for_group;
+  bool asks_for_links;
   bool pauses_before_pivot;
   int gate;
   int console_socket;
@@ -125,6 +127,7 @@ struct ChildPlan {
   const int* legacy_tasks;
   size_t legacy_tasks_count;
   bool new_cgroup_namespace;
+  bool new_network_namespace;
   int network_namespace;  // -1: none to join
   int user_namespace;     // -1: none to join
   uid_t owner;            // of the directories, files and links that are made; its group, too

@@ -166,6 +166,50 @@ Result<> CheckName(const std::string& name) {
   return Error(Code::kInvalid, "interface name '" + name + "': must have 1 to 15 plain characters");
 }
 
+// Of a link's address, what tells what it is. Its flags and label have members of their own.
+constexpr uint16_t kAddressAttributes[] = {IFA_ADDRESS,   IFA_LOCAL,       IFA_BROADCAST,
+                                           IFA_CACHEINFO, IFA_RT_PRIORITY, IFA_PROTO};
+// What the kernel says of an address and nobody tells it.
+constexpr uint32_t kKernelsFlags =
+    IFA_F_PERMANENT | IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED | IFA_F_SECONDARY;
+
+LinkAddress DecodeLinkAddress(const nlmsghdr* message) {
+  auto info = HeaderOf<ifaddrmsg>(message);
+  NetlinkAttributes attributes = NetlinkAttributes::Of(message, sizeof(ifaddrmsg));
+  LinkAddress address{.family = info.ifa_family,
+                      .prefix_length = info.ifa_prefixlen,
+                      .scope = info.ifa_scope,
+                      .flags = attributes.U32(IFA_FLAGS, info.ifa_flags),
+                      .label = attributes.Text(IFA_LABEL),
+                      .attributes = {}};
+  for (uint16_t type : kAddressAttributes) {
+    std::string_view value = attributes.Find(type);
+    if (value.data() != nullptr) address.attributes.emplace_back(type, value);
+  }
+  return address;
+}
+
+void BeginLinkAddress(NetlinkBatch& batch, int index, const LinkAddress& address) {
+  void* header;
+  batch.Begin(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(ifaddrmsg), &header);
+  auto* info = static_cast<ifaddrmsg*>(header);
+  info->ifa_family = address.family;
+  info->ifa_prefixlen = address.prefix_length;
+  info->ifa_scope = address.scope;
+  info->ifa_index = static_cast<uint32_t>(index);
+  batch.PutU32(IFA_FLAGS, address.flags & ~kKernelsFlags);
+  if (!address.label.empty()) batch.PutText(IFA_LABEL, address.label);
+  for (const auto& [type, value] : address.attributes) batch.Put(type, value.data(), value.size());
+}
+
+NetlinkBatch EveryAddressDump() {
+  NetlinkBatch batch;
+  void* header;
+  batch.Begin(RTM_GETADDR, NLM_F_DUMP, sizeof(ifaddrmsg), &header);
+  static_cast<ifaddrmsg*>(header)->ifa_family = AF_UNSPEC;
+  return batch;
+}
+
 void PutPeer(NetlinkBatch& batch, const std::string& name, const MacAddress* mac, uint32_t mtu,
              int netns) {
   size_t peer = batch.OpenNest(VETH_INFO_PEER);
@@ -301,6 +345,53 @@ Result<> Netlink::SetUp(const std::string& name) {
   NetlinkBatch batch;
   BeginSetUp(batch, name);
   return Send(batch, what);
+}
+
+bool LinkAddress::IsLasting() const {
+  return (flags & IFA_F_PERMANENT) != 0 && scope == RT_SCOPE_UNIVERSE;
+}
+
+Result<std::vector<LinkAddress>> Netlink::ListAddressesOf(int link_index) {
+  TRY(failpoint::Check("netlink.list_addresses_of"));
+  std::vector<LinkAddress> addresses;
+  TRY(Dump(
+      EveryAddressDump, "list addresses",
+      [&](const nlmsghdr* message) {
+        bool is_its = message->nlmsg_type == RTM_NEWADDR &&
+                      HeaderOf<ifaddrmsg>(message).ifa_index == static_cast<uint32_t>(link_index);
+        if (is_its) addresses.push_back(DecodeLinkAddress(message));
+      },
+      [&] { addresses.clear(); }));
+  return addresses;
+}
+
+Result<> Netlink::MoveLink(int link_index, const Destination& to) {
+  std::string what = "move link to " + to.name;
+  TRY(failpoint::Check("netlink.move_link").Context(what));
+  NetlinkBatch batch;
+  BeginLink(batch, RTM_NEWLINK, 0)->ifi_index = link_index;
+  batch.PutU32(IFLA_NET_NS_FD, static_cast<uint32_t>(to.netns));
+  batch.PutText(IFLA_IFNAME, to.name);
+  batch.PutU32(IFLA_NEW_IFINDEX, static_cast<uint32_t>(to.index));  // Linux 5.13
+  return Send(batch, what);
+}
+
+Result<> Netlink::RestoreLink(int link_index, const LinkState& state) {
+  std::string what = "restore link " + std::to_string(link_index);
+  TRY(failpoint::Check("netlink.restore_link").Context(what));
+  NetlinkBatch batch;
+  if (state.master_index != 0) {
+    BeginLink(batch, RTM_NEWLINK, 0)->ifi_index = link_index;
+    batch.PutU32(IFLA_MASTER, static_cast<uint32_t>(state.master_index));
+  }
+  for (const LinkAddress& address : state.addresses) BeginLinkAddress(batch, link_index, address);
+  if (state.is_up) {
+    ifinfomsg* info = BeginLink(batch, RTM_NEWLINK, 0);
+    info->ifi_index = link_index;
+    info->ifi_flags = IFF_UP;
+    info->ifi_change = IFF_UP;
+  }
+  return Send(batch, what, EEXIST);
 }
 
 Result<> Netlink::DeleteLink(const std::string& name) {

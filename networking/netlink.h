@@ -51,6 +51,18 @@ struct InterfaceAddress {
   int prefix_length = 0;
 };
 
+// An address of a link, IPv4 or IPv6, as the kernel told it: to be given to a link as it was.
+struct LinkAddress {
+  uint8_t family = 0;  // AF_INET, AF_INET6
+  uint8_t prefix_length = 0;
+  uint8_t scope = 0;
+  uint32_t flags = 0;                                        // IFA_F_*
+  std::string label;                                         // IPv4's; "": none
+  std::vector<std::pair<uint16_t, std::string>> attributes;  // IFA_* and the rest of what it is
+  // Neither of limited lifetime nor of use on the link alone.
+  bool IsLasting() const;
+};
+
 struct Route {
   Ipv4Prefix destination;
   int link_index = 0;  // 0 for routes over several links
@@ -75,6 +87,25 @@ class Netlink {
   Result<std::vector<InterfaceAddress>> ListAddresses();
   Result<> AddDefaultRoute(int link_index, Ipv4Address gateway);  // the same again is fine
   Result<std::vector<Route>> ListRoutes();                        // of every table, IPv4
+
+  Result<std::vector<LinkAddress>> ListAddressesOf(int link_index);
+
+  // Moves a link into the namespace `netns` (borrowed), where it has this name, which may hold %d
+  // for a number of the kernel's choice, and this index; it is down there and has no address. An
+  // error in its renaming leaves it there.
+  struct Destination {
+    int netns;
+    std::string name;
+    int index;
+  };
+  Result<> MoveLink(int link_index, const Destination& to);
+  // Gives it what MoveLink took away, in this namespace. Addresses that are there are fine.
+  struct LinkState {
+    std::vector<LinkAddress> addresses;
+    int master_index = 0;  // 0: none
+    bool is_up = false;
+  };
+  Result<> RestoreLink(int link_index, const LinkState& state);
 
   // A namespace as a container needs it, in one exchange: lo and the link of that name up, the
   // address on it, the default route.

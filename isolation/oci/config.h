@@ -71,6 +71,12 @@ struct Mount {
   std::vector<IdMapping> gid_mappings;
 };
 
+// A network device of the runtime's namespace that goes into the container's.
+struct NetDevice {
+  std::string name;
+  std::string new_name;  // "": the same; may hold one %d, for which a number is chosen
+};
+
 struct Resources {
   CgroupLimits limits;
   std::vector<std::string> limit_paths;  // the members that asked for a limit, for errors
@@ -101,6 +107,7 @@ struct Config {
   std::optional<uint32_t> personality;
   std::optional<MemoryPolicySpec> memory_policy;
   std::vector<DeviceSpec> devices;
+  std::vector<NetDevice> net_devices;
   std::vector<std::pair<std::string, std::string>> sysctls;
   std::string cgroups_path;
   Resources resources;

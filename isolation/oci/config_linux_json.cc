@@ -539,7 +539,8 @@ Result<> ParseLinux(const JsonCursor& section, Config* config) {
   TRY(ParseClocks(section, config));
   TRY(ParsePersonality(section, config));
   TRY(ParseMemoryPolicy(section, config));
-  TRY(RefuseMembers(section, {"intelRdt", "netDevices"}));
+  TRY(ParseNetDevices(section, config));
+  TRY(RefuseMembers(section, {"intelRdt"}));
   std::optional<JsonCursor> label = TRY(section.Find("mountLabel"));
   if (label) config->mount_label = TRY(CleanString(*label));
   std::vector<JsonCursor> devices = TRY(FindList(section, "devices"));

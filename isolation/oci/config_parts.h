@@ -15,6 +15,7 @@ inline constexpr int64_t kMaxUint32 = UINT32_MAX;
 Result<> ParseProcess(const JsonCursor& process, Config* config);
 Result<> ParseResourceMembers(const JsonCursor& resources, Resources* parsed);
 Result<> ParseScheduling(const JsonCursor& process, Process* parsed);
+Result<> ParseNetDevices(const JsonCursor& linux_section, Config* config);
 Result<> ParseMemoryPolicy(const JsonCursor& linux_section, Config* config);
 std::vector<std::string> KnownMemoryPolicyModes();
 std::vector<std::string> KnownMemoryPolicyFlags();

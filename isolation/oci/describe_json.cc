@@ -11,7 +11,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr char kExample[] = R"({
-  "ociVersion": "1.2.0",
+  "ociVersion": "1.3.0",
   "process": {
     "terminal": true,
     "user": {"uid": 0, "gid": 0},
@@ -103,7 +103,7 @@ std::string DescribeFeatures() {
     capabilities.push_back("CAP_" + name);
   Json features = {
       {"ociVersionMin", "1.0.0"},
-      {"ociVersionMax", "1.2.0"},
+      {"ociVersionMax", "1.3.0"},
       {"hooks",
        {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}},
       {"mountOptions", KnownMountOptions()},
@@ -116,6 +116,7 @@ std::string DescribeFeatures() {
         {"apparmor", {{"enabled", true}}},
         {"selinux", {{"enabled", true}}},
         {"intelRdt", {{"enabled", false}, {"schemata", false}, {"monitoring", false}}},
+        {"netDevices", {{"enabled", true}}},
         {"memoryPolicy",
          {{"modes", KnownMemoryPolicyModes()}, {"flags", KnownMemoryPolicyFlags()}}},
         {"mountExtensions", {{"idmap", {{"enabled", true}}}}}}},

@@ -215,6 +215,7 @@ class Runner {
   Result<> OpenRoot();
   Result<> Prepare();
   Result<> ConnectConsole();
+  Result<> MoveDevices(pid_t pid);
   Result<> BeforePivot(pid_t pid);
   Result<> Start();
   Result<int> Finish();
@@ -233,6 +234,7 @@ class Runner {
   UniqueFd rootfs_;
   UniqueFd user_;  // joined by path
   std::vector<UniqueFd> namespaces_;
+  MoveBack move_back_;  // the network devices, until the container has begun
   SeccompProgram seccomp_;
   UniqueFd console_;         // what the child sends its terminal to
   UniqueFd console_reader_;  // our side of it, in the foreground
@@ -349,6 +351,11 @@ Result<> Runner::Prepare() {
   directory_.emplace(std::move(directory));
   TRY(directory_->StoreConfig(text_));
   spec.namespaces.is_in_user = !is_rootless_ && IsInUserNamespace();
+  if (is_rootless_ && !config_.net_devices.empty()) {
+    return Error(Code::kDenied,
+                 "linux.netDevices: whoever is not root may not take devices out of the network "
+                 "namespace of the host");
+  }
   if (is_rootless_) SettleForOwnRoot(&spec.namespaces);
   TRY(OpenRoot());
   TRY(SupplyDevices(*directory_, &spec));
@@ -374,6 +381,7 @@ Result<> Runner::Prepare() {
   spec.moves_root = options_.moves_root;
   spec.dies_with_caller = options_.mode == RunMode::kForeground;
   const Hooks& hooks = config_.hooks;
+  spec.asks_for_links = !config_.net_devices.empty();
   spec.pauses_before_pivot =
       !(hooks.prestart.empty() && hooks.create_runtime.empty() && hooks.create_container.empty());
   if (options_.mode == RunMode::kCreate || !hooks.start_container.empty()) {
@@ -401,6 +409,21 @@ State Runner::MakeState(const std::string& status, pid_t pid) const {
           .annotations = config_.annotations};
 }
 
+// Before sysctls, which may name them, and hooks.
+Result<> Runner::MoveDevices(pid_t pid) {
+  UniqueFd network = TRY(sys::Open(AT_FDCWD, "/proc/" + std::to_string(pid) + "/ns/net", O_RDONLY));
+  UniqueFd own = TRY(sys::OpenOwnNamespace("net"));
+  struct stat theirs = TRY(sys::StatFd(network.get()));
+  struct stat ours = TRY(sys::StatFd(own.get()));
+  if (theirs.st_ino == ours.st_ino) {
+    return Error(Code::kInvalid,
+                 "linux.netDevices: the container's network namespace is that of the runtime");
+  }
+  Result<MoveBack> moved = options_.move_net_devices(config_.net_devices, network.get());
+  move_back_ = TRY(std::move(moved).Context("linux.netDevices"));
+  return {};
+}
+
 Result<> Runner::BeforePivot(pid_t pid) {
   State state = MakeState("creating", pid);
   TRY(directory_->Store(state));
@@ -419,6 +442,7 @@ Result<> Runner::Start() {
   if (options_.mode == RunMode::kForeground) signals_ = TRY(HoldSignals());
   LaunchFailure failure;
   LaunchCallbacks callbacks{.join_group = [&](pid_t pid) { return cgroup_.Join(pid); },
+                            .on_network = [&](pid_t pid) { return MoveDevices(pid); },
                             .before_pivot = [&](pid_t pid) { return BeforePivot(pid); },
                             .on_listener =
                                 [&](pid_t pid, UniqueFd listener) {
@@ -449,6 +473,9 @@ Result<int> Runner::Finish() {
       RunPoststart(context_, config_, MakeState("running", process_.pid));
     }
   }
+  // What becomes of them now is the kernel's: virtual ones go with the namespace, others come back
+  // to the host's first one.
+  move_back_ = nullptr;
   bool is_detached = options_.mode == RunMode::kDetached;
   if (relay_ && is_detached) TRY(relay_->Await(process_.pidfd.get(), process_.pid));
   if (options_.mode != RunMode::kForeground) {
@@ -478,7 +505,9 @@ Result<> Runner::CleanUp() {
     [[maybe_unused]] auto reaped = sys::WaitPidfd(process_.pidfd.get(), true);
   }
   State state = MakeState("stopped", 0);
-  Result<> first = cgroup_.Remove();
+  Result<> first = move_back_ ? move_back_() : Result<>();
+  Result<> removed_group = cgroup_.Remove();
+  if (first.ok()) first = std::move(removed_group);
   Result<> detached = DetachRoot(state);
   if (first.ok()) first = std::move(detached);
   Result<> removed = directory_ ? directory_->Remove() : Result<>();

@@ -16,6 +16,7 @@
 #include "isolation/base/result.h"
 #include "isolation/container_spec.h"
 #include "isolation/launch.h"
+#include "isolation/oci/config.h"
 
 namespace skiff::isolation::oci {
 
@@ -42,6 +43,13 @@ struct CommandContext {
 
 enum class RunMode { kForeground, kDetached, kCreate };
 
+// Moves network devices of this process's namespace into `network_namespace` (borrowed), all or
+// none, and answers what moves them back, as they were. Who calls Run supplies it: networking,
+// which stands to the right of this folder, does it.
+using MoveBack = std::function<Result<>()>;
+using MoveNetDevices =
+    std::function<Result<MoveBack>(const std::vector<NetDevice>& devices, int network_namespace)>;
+
 struct RunOptions {
   CommandContext context;
   RunMode mode = RunMode::kForeground;
@@ -51,6 +59,7 @@ struct RunOptions {
   std::string pid_file;        // "": none
   std::string console_socket;  // "": none
   unsigned preserved_descriptors = 0;
+  MoveNetDevices move_net_devices;  // for configurations with linux.netDevices
   bool new_keyring = true;
   bool moves_root = false;   // see ContainerSpec
   bool keeps_state = false;  // of a foreground run

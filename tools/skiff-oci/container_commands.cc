@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "isolation/oci/exec.h"
+#include "networking/moved_links.h"
 #include "tools/skiff-oci/commands.h"
 
 namespace skiff::oci_tool {
@@ -15,10 +16,20 @@ struct RunArguments {
   bool no_subreaper = false;
 };
 
+Result<oci::MoveBack> MoveNetDevices(const std::vector<oci::NetDevice>& devices,
+                                     int network_namespace) {
+  std::vector<networking::LinkMove> moves;
+  for (const oci::NetDevice& device : devices) moves.push_back({device.name, device.new_name});
+  networking::MovedLinks moved = TRY(networking::MovedLinks::Move(moves, network_namespace));
+  auto kept = std::make_shared<networking::MovedLinks>(std::move(moved));
+  return oci::MoveBack([kept] { return kept->MoveBack(); });
+}
+
 void RunContainer(RunArguments* arguments, oci::RunMode mode, Session* session) {
   oci::RunOptions& options = arguments->options;
   options.context = session->context;
   options.mode = arguments->is_detached ? oci::RunMode::kDetached : mode;
+  options.move_net_devices = MoveNetDevices;
   options.new_keyring = !arguments->no_new_keyring;
   int failure_code = oci::kRunFailed;
   Result<int> code = oci::Run(options, &failure_code);

@@ -21,7 +21,7 @@ using skiff::oci_tool::Session;
 // suite.
 constexpr char kVersion[] = "skiff-oci version " SKIFF_VERSION
                             " (commands as of crun version 1.8.1 and runc version 1.1.5)\n"
-                            "commit: " SKIFF_COMMIT "\nspec: 1.2.0\n+SYSTEMD +SECCOMP";
+                            "commit: " SKIFF_COMMIT "\nspec: 1.3.0\n+SYSTEMD +SECCOMP";
 
 std::string DefaultRoot(std::optional<uid_t> caller) {
   const char* own = getenv("XDG_RUNTIME_DIR");

@@ -279,6 +279,11 @@ TEST_F(OciRootlessTest, WhatNeedsRootIsRefusedByName) {
   Write("true");
   EXPECT_THAT(AsUser({"run", "-b", bundle_.path(), id_}).output, HasSubstr("permission denied"));
   config_["linux"].erase("resources");
+  config_["linux"]["netDevices"] = {{"lo", {{"name", "lo7"}}}};
+  Write("true");
+  EXPECT_THAT(AsUser({"run", "-b", bundle_.path(), id_}).output,
+              HasSubstr("linux.netDevices: whoever is not root may not take devices out"));
+  config_["linux"].erase("netDevices");
   config_["linux"]["uidMappings"].push_back(
       {{"containerID", 1}, {"hostID", 1'000'000}, {"size", 10}});
   Write("true");

@@ -28,6 +28,20 @@ json MinimalConfig() {
 
 Result<Config> Parse(const json& config) { return ParseConfig(config.dump()); }
 
+TEST(OciConfigTest, NetworkDevicesNeedANetworkNamespace) {
+  json config = MinimalConfig();
+  config["linux"]["netDevices"] = {{"eth0", {{"name", "in%d"}}}, {"eth1", {{"name", ""}}}};
+  std::vector<NetDevice> devices = Parse(config).value().net_devices;
+  ASSERT_EQ(devices.size(), 2U);
+  EXPECT_EQ(devices[0].new_name, "in%d");
+  EXPECT_EQ(devices[1].name, "eth1");
+  config["linux"]["namespaces"] = {{{"type", "mount"}}};
+  EXPECT_THAT(Parse(config).error().message(),
+              HasSubstr("linux.netDevices: needs one of type network in linux.namespaces"));
+  config["linux"]["netDevices"] = json::object();
+  EXPECT_TRUE(Parse(config).ok());
+}
+
 TEST(OciConfigTest, AMemoryPolicyIsModeFlagsAndNodes) {
   json config = MinimalConfig();
   EXPECT_FALSE(Parse(config).value().memory_policy);
@@ -137,6 +151,18 @@ INSTANTIATE_TEST_SUITE_P(
             "linux.memoryPolicy.nodes: invalid memory policy nodes: '0-1024' is not a list such "
             "as 0-3,7 of numbers below 1024"},
         BadCase{"/linux/memoryPolicy", R"("MPOL_BIND")", "linux.memoryPolicy: expected object"},
+        BadCase{"/linux/netDevices", R"({"a/b": {}})",
+                "linux.netDevices.a/b: is not the name of a network device"},
+        BadCase{"/linux/netDevices", R"({"sixteen-letters-": {}})", "is not the name of"},
+        BadCase{"/linux/netDevices", R"({"eth%d": {}})", "is not the name of"},
+        BadCase{"/linux/netDevices", R"({"eth0": {"name": "eth%d%d"}})",
+                "linux.netDevices.eth0.name: 'eth%d%d' is not a name for"},
+        BadCase{"/linux/netDevices", R"({"eth0": {"name": ".."}})", "'..' is not a name for"},
+        BadCase{"/linux/netDevices", R"({"eth0": {"name": "a b"}})", "'a b' is not a name for"},
+        BadCase{"/linux/netDevices", R"({"eth0": {}, "eth1": {"name": "eth0"}})",
+                "linux.netDevices.eth1: another device is to be eth0 as well"},
+        BadCase{"/linux/netDevices", R"({"eth0": {"name": 7}})", "linux.netDevices.eth0.name: "},
+        BadCase{"/linux/netDevices", R"(["eth0"])", "linux.netDevices: expected object"},
         BadCase{"/linux/intelRdt", R"({"closID": "x"})", "linux.intelRdt: not supported"},
         BadCase{"/linux/sysctl", R"({"kernel.core_pattern": "x"})",
                 "linux.sysctl.kernel.core_pattern: belongs to no namespace"},
