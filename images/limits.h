@@ -14,6 +14,7 @@ inline constexpr Bytes kMaxManifest = Bytes::MiB(4);  // manifests, indexes and 
 inline constexpr size_t kMaxIndexDepth = 4;           // indexes within indexes
 inline constexpr size_t kMaxIndexEntries = 4096;
 inline constexpr size_t kMaxLayers = 500;  // what overlayfs can stack
+inline constexpr size_t kMaxUrls = 16;     // of a foreign layer
 inline constexpr size_t kMaxConfigStrings = 4096;
 
 inline constexpr size_t kMaxTarEntries = 1'000'000;  // headers of every kind

@@ -23,6 +23,7 @@ struct Descriptor {
   // From annotations: what the image is called, in full and as the archive's writer had it.
   std::string image_name;
   std::string ref_name;
+  std::vector<std::string> urls;  // of a foreign layer: where else it is to be had; unchecked
 };
 
 struct Manifest {
@@ -40,6 +41,10 @@ struct DockerImage {
 
 bool IsManifestType(std::string_view media_type);
 bool IsIndexType(std::string_view media_type);
+// Of layers that are not for every registry to hand on: Docker's foreign ones, OCI's
+// nondistributable ones (image-spec 1.1, "Non-distributable Layers"). Decoding takes them; whoever
+// fetches asks first.
+bool IsForeignLayerType(std::string_view media_type);
 
 // `what` names the document in errors; `media_type` is what pointed to it says it is ("" if
 // nothing did).

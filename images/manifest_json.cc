@@ -25,7 +25,8 @@ bool IsLayerType(std::string_view type) {
   return IsOneOf(type, {kOciLayerType, "application/vnd.oci.image.layer.v1.tar+gzip",
                         "application/vnd.oci.image.layer.v1.tar+zstd", kDockerLayerType,
                         "application/vnd.docker.image.rootfs.diff.tar.gzip",
-                        "application/vnd.docker.image.rootfs.diff.tar.zstd"});
+                        "application/vnd.docker.image.rootfs.diff.tar.zstd"}) ||
+         IsForeignLayerType(type);
 }
 
 Result<Platform> ReadPlatform(const JsonCursor& cursor) {
@@ -105,6 +106,11 @@ Result<Manifest> ReadManifest(const JsonCursor& root, std::string_view media_typ
       return element.Invalid("mediaType '" + layer.media_type +
                              "' is not a layer skiff can unpack");
     }
+    // Nobody is to be led elsewhere by any other layer.
+    if (IsForeignLayerType(layer.media_type)) layer.urls = TRY(element.FindStrings("urls"));
+    if (layer.urls.size() > kMaxUrls) {
+      return element.Invalid("more urls than " + std::to_string(kMaxUrls));
+    }
     manifest.layers.push_back(std::move(layer));
   }
   return manifest;
@@ -155,6 +161,15 @@ bool IsManifestType(std::string_view media_type) {
 
 bool IsIndexType(std::string_view media_type) {
   return media_type == kOciIndexType || media_type == kDockerIndexType;
+}
+
+bool IsForeignLayerType(std::string_view type) {
+  return IsOneOf(type, {"application/vnd.docker.image.rootfs.foreign.diff.tar",
+                        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+                        "application/vnd.docker.image.rootfs.foreign.diff.tar.zstd",
+                        "application/vnd.oci.image.layer.nondistributable.v1.tar",
+                        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+                        "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"});
 }
 
 Result<Manifest> DecodeManifest(std::string_view text, std::string_view what,

@@ -20,6 +20,17 @@ std::function<Result<std::unique_ptr<ByteSource>>()> LayerOpener(std::shared_ptr
             return repository->GetBlob(digest, offset);
           });
         }
+        // Who answers for a manifest's addresses is the registry itself, whoever handed it out.
+        size_t registry = sources->count() - 1;
+        std::vector<std::string> urls;
+        if (sources->TakesForeignLayers()) urls = descriptor.urls;
+        for (const std::string& url : urls) {
+          openers.emplace_back(
+              [sources, registry, url](uint64_t offset) -> Result<std::unique_ptr<http::Exchange>> {
+                std::shared_ptr<Repository> repository = TRY(sources->At(registry));
+                return repository->GetBlobAt(url, offset);
+              });
+        }
         return std::unique_ptr<ByteSource>(
             std::make_unique<BlobSource>(std::move(openers), descriptor.size, sources->settings()));
       };

@@ -11,7 +11,8 @@
 
 namespace skiff::images::registry {
 
-// From source `first`; what that one does not give, from those behind it.
+// From source `first`; what that one does not give, from those behind it, and at last, where the
+// registry's rules allow foreign layers, from the addresses that the descriptor of one has.
 std::function<Result<std::unique_ptr<ByteSource>>()> LayerOpener(std::shared_ptr<Sources> sources,
                                                                  size_t first,
                                                                  const Descriptor& descriptor);

@@ -86,6 +86,22 @@ Result<Found> FindAnywhere(const ImageReference& reference, const PullOptions& o
   }
 }
 
+// Refused unless the registry's rules say otherwise: fetching them leads elsewhere, and handing
+// them on may not be allowed.
+Result<> CheckForeignLayers(const Manifest& manifest, const std::string& host,
+                            const Settings& settings) {
+  if (settings.For(host).takes_foreign_layers) return {};
+  for (size_t i = 0; i < manifest.layers.size(); ++i) {
+    const Descriptor& layer = manifest.layers[i];
+    if (!IsForeignLayerType(layer.media_type)) continue;
+    return Error(Code::kDenied, "layer " + std::to_string(i + 1) + " (" + layer.digest.ToString() +
+                                    "): '" + layer.media_type +
+                                    "' is a foreign layer (foreignLayers of " + host +
+                                    " in registries.json can allow it)");
+  }
+  return {};
+}
+
 Result<std::string> ReadConfig(const StoreFiles& files, const Found& found) {
   const Descriptor& config = found.parsed.config;
   Result<std::string> present = files.LoadBlob(config.digest);
@@ -109,6 +125,7 @@ Result<Image> PullHere(ImageStore& store, const ImageReference& reference,
                        const PullOptions& options) {
   const StoreFiles& files = store.files();
   Found found = TRY(FindAnywhere(reference, options));
+  TRY(CheckForeignLayers(found.parsed, reference.domain(), options.settings));
   IntakeDocuments documents;
   documents.id = found.parsed.config.digest;
   documents.manifest = found.manifest;

@@ -91,7 +91,9 @@ class Pusher {
     for (size_t i = 0; i < index; ++i) {
       if (manifest_.layers[i].digest == descriptor.digest) return {};
     }
-    bool is_there = TRY(repository_->HasBlob(descriptor.digest));
+    // What is not to be handed on is fetched from where its manifest says.
+    bool is_there = IsForeignLayerType(descriptor.media_type) && !descriptor.urls.empty();
+    if (!is_there) is_there = TRY(repository_->HasBlob(descriptor.digest));
     if (is_there) {
       Report(ImportProgress::Step::kPresent, index, 0);
       return {};

@@ -302,6 +302,27 @@ Result<ManifestAnswer> Repository::GetManifest(const std::string& reference) {
 Result<std::unique_ptr<http::Exchange>> Repository::GetBlob(const Digest& digest, uint64_t offset) {
   Call call;
   call.target = Target("/blobs/" + digest.ToString());
+  return SendForBlob(std::move(call), offset);
+}
+
+Result<std::unique_ptr<http::Exchange>> Repository::GetBlobAt(const std::string& url,
+                                                              uint64_t offset) {
+  http::Url base = TRY(Base());
+  Call call;
+  call.url = TRY(http::Url::Parse(url).Context("foreign layer"));
+  if (base.is_tls && !call.url->is_tls) {
+    return Error(Code::kDenied,
+                 "foreign layer " + call.url->Shown() + ": it is http, and the registry https");
+  }
+  {
+    std::lock_guard lock(mutex_);
+    if (!leader_) return Error(Code::kUnavailable, base.Authority() + " has not answered");
+  }
+  return SendForBlob(std::move(call), offset)
+      .Context("foreign layer from " + http::Url::Parse(url).value().Shown());
+}
+
+Result<std::unique_ptr<http::Exchange>> Repository::SendForBlob(Call call, uint64_t offset) {
   if (offset > 0) call.headers.push_back({"Range", "bytes=" + std::to_string(offset) + "-"});
   std::unique_ptr<http::Exchange> answer = TRY(Send(call));
   if (answer->status() == 200 || (answer->status() == 206 && offset > 0)) return answer;

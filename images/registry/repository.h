@@ -46,6 +46,9 @@ class Repository {
   Result<ManifestAnswer> GetManifest(const std::string& reference);
   // The blob from `offset` on: status 200 (from its start, whatever was asked) or 206.
   Result<std::unique_ptr<http::Exchange>> GetBlob(const Digest& digest, uint64_t offset);
+  // The same from an address that a manifest of this registry names: as an answer of the registry
+  // could lead there, with no word of who asks. The registry has to have answered before.
+  Result<std::unique_ptr<http::Exchange>> GetBlobAt(const std::string& url, uint64_t offset);
   // A small blob, verified.
   Result<std::string> ReadBlob(const Digest& digest, uint64_t size);
 
@@ -78,6 +81,7 @@ class Repository {
   Result<http::Url> Base();
   Result<http::Url> FindScheme() const;
   Result<std::unique_ptr<http::Exchange>> Send(const Call& call);
+  Result<std::unique_ptr<http::Exchange>> SendForBlob(Call call, uint64_t offset);
   Result<std::unique_ptr<http::Exchange>> SendAuthorized(const Call& call);
   Result<std::unique_ptr<http::Exchange>> SendWith(const Call& call, const http::Url& base,
                                                    const std::string& authorization);

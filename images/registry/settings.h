@@ -5,9 +5,11 @@
 //        "insecure": true,                   certificates are not verified; http when it has no TLS
 //        "certificateAuthority": "/etc/...", a PEM file that is believed as well
 //        "mirrors": ["mirror.local:5000"], asked first, in this order
-//        "leadsTo": ["10.1.0.0/16"]}},     addresses that its redirects, token server and uploads
-//                                          may be at, beside those it could stand at itself
-//                                          (networking/http/ip_address.h)
+//        "foreignLayers": true,            layers that are not for every registry to hand on, from
+//                                          it or from where its manifests say; refused otherwise
+//        "leadsTo": ["10.1.0.0/16"]}},     addresses that its redirects, token server, uploads and
+//                                          manifests may name, beside those it could stand at
+//                                          itself (networking/http/ip_address.h)
 //    "certificateDirectories": ["/etc/skiff/certs.d", "/etc/containers/certs.d",
 //                               "/etc/docker/certs.d"],
 //    "helperSeconds": 30,                    how long a credential helper may take
@@ -36,6 +38,7 @@ struct RegistryRules {
   std::string authority;
   std::vector<std::string> mirrors;
   std::vector<networking::http::AddressBlock> leads_to;
+  bool takes_foreign_layers = false;  // from the registry, or from where its manifests say
 };
 
 inline constexpr std::chrono::seconds kHelperTime{30};

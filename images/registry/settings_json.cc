@@ -15,8 +15,8 @@ Result<> CheckHost(const std::string& host, const std::string& path) {
 }
 
 Result<RegistryRules> ReadRules(const JsonCursor& object) {
-  std::vector<std::string> unknown =
-      object.UnknownMembers({"insecure", "certificateAuthority", "mirrors", "leadsTo"});
+  std::vector<std::string> unknown = object.UnknownMembers(
+      {"insecure", "certificateAuthority", "mirrors", "leadsTo", "foreignLayers"});
   if (!unknown.empty()) return Error(Code::kInvalid, unknown[0] + ": unknown");
   RegistryRules rules;
   std::optional<bool> is_insecure = TRY(object.FindBoolean("insecure"));
@@ -28,6 +28,8 @@ Result<RegistryRules> ReadRules(const JsonCursor& object) {
   for (const std::string& mirror : rules.mirrors) {
     TRY(CheckHost(mirror, object.path() + ".mirrors"));
   }
+  std::optional<bool> takes_foreign = TRY(object.FindBoolean("foreignLayers"));
+  rules.takes_foreign_layers = takes_foreign.value_or(false);
   std::vector<std::string> blocks = TRY(object.FindStrings("leadsTo"));
   if (blocks.size() > kMaxLeadsTo) return object.Invalid("more blocks in leadsTo than 64");
   for (const std::string& text : blocks) {

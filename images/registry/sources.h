@@ -23,6 +23,7 @@ class Sources {
 
   size_t count() const { return hosts_.size(); }
   const Settings& settings() const { return settings_; }
+  bool TakesForeignLayers() const { return settings_.For(hosts_.back()).takes_foreign_layers; }
   Result<std::shared_ptr<Repository>> At(size_t index);
   // A small blob, verified, from the first that has it, `first` or behind it.
   Result<std::string> ReadBlob(size_t first, const Digest& digest, uint64_t size);

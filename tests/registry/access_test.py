@@ -144,6 +144,37 @@ class RedirectTest(AccessCase):
         self.assertNotIn("Authorization", thief.requests[0][1])
         self.assertNotIn("anna", str(thief.requests) + str(thief.requests[0][1]))
 
+    def test_foreign_layers_are_for_who_allows_them_and_lead_nowhere_else(self):
+        registry, other = self.faulty(), self.faulty()
+        registry.lacks = {self.image.long}
+        blob = f"/v2/plain/blobs/{self.image.long}"
+        self.image.urls = [f"http://{other.host}/v2/plain/blobs/none", f"http://{other.host}{blob}"]
+        host = self.outside(registry)
+        self.assert_refused(host + "/foreign:1", "is a foreign layer (foreignLayers of " + host)
+        self.registries[host]["foreignLayers"] = True
+        self.assert_refused(host + "/foreign:1", "it was led to 127.0.0.1")
+        self.assertEqual(other.requests, [])
+        self.registries[host]["leadsTo"] = ["127.0.0.0/8"]
+        self.auth.write_text(json.dumps({"auths": {host: {"auth": anna()}}}))
+        registry.realm = f"http://{host}/token"
+        # The addresses that any other layer has are nothing to us.
+        self.assert_refused(host + "/urls:1", "answers 404")
+        self.assertEqual(other.requests, [])
+        self.assert_pulled(host + "/foreign:1")
+        self.assertEqual([path for path, _ in other.requests], ["/v2/plain/blobs/none", blob])
+        self.assertNotIn("Authorization", str(other.requests))
+
+    def test_a_foreign_layer_is_taken_from_its_registry_first_and_is_not_handed_on(self):
+        registry, new = self.faulty(), self.faulty()
+        self.image.urls = [f"http://{registry.host}/elsewhere"]
+        self.registries[registry.host]["foreignLayers"] = True
+        self.assert_pulled(registry.host + "/foreign:1")
+        self.assertNotIn("/elsewhere", [path for path, _ in registry.requests])
+        new.lacks = {self.image.long}
+        pushed = self.skiff("image", "push", registry.host + "/foreign:1", new.host + "/foreign:1")
+        self.assertEqual(pushed.returncode, 0, pushed.stderr)
+        self.assertNotIn(self.image.long, str(new.requests))
+
     def test_an_upload_goes_nowhere_either(self):
         registry, inside = self.faulty(), self.faulty()
         self.assert_pulled(registry.host + "/plain:1")

@@ -52,6 +52,7 @@ class Image:
         ).encode()
         kind = "application/vnd.oci.image."
         self.long = digest(blobs[0])
+        self.urls = []  # where a foreign layer is to be had
         self.id = digest(config)
         self.blobs = {digest(blob): blob for blob in [*blobs, config]}
         self.types = [kind + "layer.v1.tar+gzip"] + [kind + "layer.v1.tar"] * (more + 1)
@@ -80,6 +81,9 @@ class Image:
             document["layers"][0]["mediaType"] = (
                 "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
             )
+            document["layers"][0]["urls"] = self.urls
+        if fault == "urls":
+            document["layers"][0]["urls"] = self.urls
         return json.dumps(document).encode()
 
 
@@ -101,6 +105,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_HEAD(self):
         self.do_GET()
+
+    def do_PUT(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.requests.append((self.path, dict(self.headers)))
+        self.answer(201)
 
     def do_POST(self):
         size = int(self.headers.get("Content-Length", 0))

@@ -74,6 +74,22 @@ TEST(ManifestTest, MediaTypeMustBeTheExpectedOne) {
   EXPECT_THAT(IndexError(start + docker + kManifests + "}"), HasSubstr("another kind of document"));
 }
 
+TEST(ManifestTest, OnlyForeignLayersHaveAddresses) {
+  std::string digest = "sha256:" + std::string(64, '0');
+  auto layer = [&](const std::string& type) {
+    return R"({"mediaType":")" + type + R"(","digest":")" + digest +
+           R"(","size":1,"urls":["https://a.invalid/x"]})";
+  };
+  std::string text = R"({"schemaVersion":2,)" + kConfig + R"(,"layers":[)" + layer(kOciLayerType) +
+                     "," + layer("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip") +
+                     "]}";
+  Manifest manifest = DecodeManifest(text, "manifest", "").value();
+  EXPECT_FALSE(IsForeignLayerType(manifest.layers[0].media_type));
+  EXPECT_THAT(manifest.layers[0].urls, testing::IsEmpty());
+  EXPECT_TRUE(IsForeignLayerType(manifest.layers[1].media_type));
+  EXPECT_THAT(manifest.layers[1].urls, testing::ElementsAre("https://a.invalid/x"));
+}
+
 TEST(ManifestTest, EachBadMemberIsNamed) {
   struct Case {
     std::string text;

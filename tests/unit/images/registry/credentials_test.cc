@@ -73,6 +73,8 @@ TEST(SettingsTest, EachBadMemberIsNamed) {
         std::pair(R"({"registries": {"r/x": {}}})", "r/x"),
         std::pair(R"({"registries": {"r": {"leadsTo": ["10.0.0.0/33"]}}})",
                   "registries.r.leadsTo: '10.0.0.0/33' is neither"),
+        std::pair(R"({"registries": {"r": {"foreignLayers": "yes"}}})",
+                  "registries.r.foreignLayers: expected boolean"),
         std::pair(R"({"certificateDirectories": ["certs"]})", "'certs' is not an absolute path"),
         std::pair(R"({"helperSeconds": 0})", "helperSeconds"),
         std::pair(R"({"registries": {"r": {"tls": 1}}})", "tls")}) {
