@@ -48,7 +48,22 @@ class Pusher {
     std::optional<Credential> credential = TRY(credentials.Find(to.domain(), to.repository()));
     repository_ = TRY(Repository::Open({to.domain(), to.repository()}, options_.settings,
                                        std::move(credential), Repository::Access::kPush));
+    FindNeighbours(to);
     return {};
+  }
+
+  // Where else in that registry the image is by its names: the registry may have its blobs there.
+  void FindNeighbours(const ImageReference& to) {
+    constexpr size_t kMost = 2;  // each may cost a request a layer
+    for (const std::string& name : record_.names) {
+      Result<ImageReference> other = ImageReference::Parse(name);
+      if (!other.ok() || other.value().domain() != to.domain()) continue;
+      const std::string& repository = other.value().repository();
+      bool is_known =
+          repository == to.repository() ||
+          std::find(neighbours_.begin(), neighbours_.end(), repository) != neighbours_.end();
+      if (!is_known && neighbours_.size() < kMost) neighbours_.push_back(repository);
+    }
   }
 
   Result<> PushLayers() {
@@ -110,8 +125,12 @@ class Pusher {
         return piece;
       });
     };
-    TRY(repository_->PutBlob(descriptor.digest, descriptor.size, open));
-    Report(ImportProgress::Step::kUnpacked, index, descriptor.size);
+    bool is_sent = TRY(repository_->PutBlob(descriptor.digest, descriptor.size, neighbours_, open));
+    if (is_sent) {
+      Report(ImportProgress::Step::kUnpacked, index, descriptor.size);
+    } else {
+      Report(ImportProgress::Step::kPresent, index, 0);
+    }
     return {};
   }
 
@@ -124,7 +143,8 @@ class Pusher {
             return std::exchange(text, {});
           });
     };
-    return repository_->PutBlob(record_.id, config_text_.size(), open);
+    TRY(repository_->PutBlob(record_.id, config_text_.size(), neighbours_, open));
+    return {};
   }
 
   const StoreFiles& files_;
@@ -134,6 +154,7 @@ class Pusher {
   std::string config_text_;
   Manifest manifest_;
   std::unique_ptr<Repository> repository_;
+  std::vector<std::string> neighbours_;
 
   std::mutex mutex_;  // guards the two that follow
   size_t next_ = 0;

@@ -365,11 +365,13 @@ Result<bool> Repository::HasBlob(const Digest& digest) {
   return ErrorOf(answer.get());
 }
 
-Result<http::Url> Repository::StartUpload() {
+// Nothing: what the query asks to be taken from elsewhere was.
+Result<std::optional<http::Url>> Repository::StartUpload(const std::string& query) {
   Call call;
   call.method = "POST";
-  call.target = Target("/blobs/uploads/");
+  call.target = Target("/blobs/uploads/" + query);
   std::unique_ptr<http::Exchange> answer = TRY(Send(call));
+  if (!query.empty() && answer->status() == 201) return std::optional<http::Url>();
   const std::string* location = answer->Find("Location");
   if (answer->status() != 202) return ErrorOf(answer.get());
   if (location == nullptr) return Error(Code::kInvalid, "it does not say where to upload to");
@@ -377,23 +379,35 @@ Result<http::Url> Repository::StartUpload() {
   if (answer->url().is_tls && !at.is_tls) {
     return Error(Code::kDenied, "it wants an upload over http");
   }
-  return at;
+  return std::optional(std::move(at));
 }
 
-Result<> Repository::PutBlob(const Digest& digest, uint64_t size,
-                             const std::function<Result<BodySource>()>& open) {
+Result<bool> Repository::PutBlob(const Digest& digest, uint64_t size,
+                                 const std::vector<std::string>& from,
+                                 const std::function<Result<BodySource>()>& open) {
+  // A registry that has it not, or does not show it to us, begins an upload; one that knows no such
+  // question may answer with anything.
+  std::optional<http::Url> begun;
+  for (const std::string& other : from) {
+    Result<std::optional<http::Url>> asked = StartUpload(
+        "?mount=" + http::PercentEncode(digest.ToString()) + "&from=" + http::PercentEncode(other));
+    if (!asked.ok()) continue;
+    if (!asked.value()) return false;
+    begun = std::move(asked).value();
+  }
   // An upload that broke off is begun anew: its address may be good for once only.
   for (size_t attempt = 1;; ++attempt) {
     Call call;
     call.method = "PUT";
-    call.url = TRY(StartUpload());
+    call.url = std::exchange(begun, std::nullopt);
+    if (!call.url) call.url = TRY(StartUpload(""));
     char join = call.url->target.find('?') == std::string::npos ? '?' : '&';
     call.url->target += join + std::string("digest=") + http::PercentEncode(digest.ToString());
     call.headers.push_back({"Content-Type", "application/octet-stream"});
     call.open_body = open;
     call.body_size = size;
     Result<std::unique_ptr<http::Exchange>> answer = SendAuthorized(call);
-    if (answer.ok() && answer.value()->status() == 201) return {};
+    if (answer.ok() && answer.value()->status() == 201) return true;
     bool is_last = attempt >= settings_.attempts;
     if (!answer.ok() && (is_last || !IsWorthAnotherTry(answer.error()))) {
       return std::move(answer).error();

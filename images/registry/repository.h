@@ -55,8 +55,10 @@ class Repository {
   Result<bool> HasBlob(const Digest& digest);
   // `open` gives the content from its start; once for every attempt.
   using BodySource = std::function<Result<std::string_view>()>;
-  Result<> PutBlob(const Digest& digest, uint64_t size,
-                   const std::function<Result<BodySource>()>& open);
+  // `from`: other repositories of this registry that may have it; from one that has, the registry
+  // takes it itself, and the answer is false: nothing was sent.
+  Result<bool> PutBlob(const Digest& digest, uint64_t size, const std::vector<std::string>& from,
+                       const std::function<Result<BodySource>()>& open);
   Result<> PutManifest(const std::string& reference, const std::string& text,
                        const std::string& media_type);
   // Whether the registry lets us in.
@@ -88,7 +90,7 @@ class Repository {
   Result<std::string> Authorize(const http::Url& base, const std::string& header,
                                 const std::string& rejected);
   Result<std::string> FetchToken(const http::Url& base, const Challenge& challenge);
-  Result<http::Url> StartUpload();
+  Result<std::optional<http::Url>> StartUpload(const std::string& query);
   void Remember(const http::Leader& leader);
   std::string Target(const std::string& rest) const { return "/v2/" + name_.path + rest; }
 

@@ -224,6 +224,29 @@ class PullTest(RegistryCase):
         self.skiff("image", "pull", "--keep-layer-files", name)
         self.assertEqual(self.skiff("image", "push", name, host + "/app:1").returncode, 0)
 
+    def test_what_another_repository_of_the_registry_has_is_not_sent(self):
+        host = self.serve(with_tls=False)
+        self.registries[host] = {"insecure": True}
+        name = self.faulty().host + "/plain:1"
+        self.assert_pulled(name)
+        self.assertEqual(self.skiff("image", "push", name, host + "/app:1").returncode, 0)
+        self.assertEqual(self.skiff("image", "tag", name, host + "/app:1").returncode, 0)
+        # There is nothing that could be sent.
+        self.assertEqual(self.skiff("image", "prune", "--layer-files").returncode, 0)
+        pushed = self.skiff("image", "push", name, host + "/team/other:1")
+        self.assertEqual(pushed.returncode, 0, pushed.stderr)
+        for each in (name, host + "/app:1"):
+            self.assertEqual(self.skiff("image", "remove", each).returncode, 0)
+        self.assert_pulled(host + "/team/other:1")
+        # Of one that does not have it nothing comes, and it is sent.
+        self.image = Image(top="another top")
+        name = self.faulty().host + "/plain:1"
+        self.skiff("image", "pull", "--keep-layer-files", name)
+        self.skiff("image", "tag", name, host + "/nonesuch:1")
+        pushed = self.skiff("image", "push", name, host + "/third:1")
+        self.assertIn("layer 1 of 2: pushed", pushed.stderr)
+        self.assertEqual(pushed.returncode, 0, pushed.stderr)
+
     def test_an_archive_goes_through_a_pipe_and_other_tools_read_it(self):
         registry = self.faulty()
         name = registry.host + "/plain:1"

@@ -46,7 +46,8 @@ inline constexpr const char* kPullFooter =
 
 inline constexpr const char* kPushFooter =
     "Manifest, configuration and layers are sent byte for byte as they came, so that digests stay\n"
-    "what they are; what the registry has is not sent again. Settings and credentials: see pull.\n"
+    "what they are; what the registry has, in a repository of the image's other names as well, is\n"
+    "not sent again. Settings and credentials: see pull.\n"
     "\n"
     "Examples:\n"
     "  skiff image push registry.local:5000/team/app:1\n"
