@@ -62,7 +62,8 @@ class JoinedAround {
     // Only a child enters it, and the clocks are set before the first one does: time_namespaces(7).
     UniqueFd own = TRY(sys::OpenOwnNamespace("time"));
     TRY(sys::UnshareTime());
-    left_.emplace_back(std::move(own), sys::kTimeNamespace);
+    // Whoever stays shares its clocks with the hooks that he starts, and with nothing else.
+    if (namespaces.MayComeBack()) left_.emplace_back(std::move(own), sys::kTimeNamespace);
     std::string offsets;
     for (const ClockOffset& clock : namespaces.clock_offsets) {
       offsets += std::string(clock.is_boottime ? "boottime " : "monotonic ") +

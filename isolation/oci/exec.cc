@@ -12,6 +12,7 @@
 #include "isolation/oci/config.h"
 #include "isolation/oci/console.h"
 #include "isolation/oci/container.h"
+#include "isolation/oci/joined_user.h"
 #include "isolation/oci/lifecycle.h"
 #include "isolation/oci/limits.h"
 #include "isolation/oci/rootless.h"
@@ -314,7 +315,10 @@ Result<int> Executor::Run() {
   TRY(FindContainer());
   bool is_rootless = options_.context.caller.has_value();
   bool lacks_rights = TRY(IsRootless());
-  if (lacks_rights && !is_rootless) {
+  // There are processes in it already: this one does not begin again where they might look into it.
+  bool enters_directly = lacks_rights && !is_rootless && JoinsUser(config_);
+  if (enters_directly) TRY(options_.context.begin_sealed());
+  if (lacks_rights && !is_rootless && !enters_directly) {
     TRY(BecomeRootAbove(state_.pid));
     TRY(options_.context.begin_again());
   }
@@ -322,8 +326,9 @@ Result<int> Executor::Run() {
   TRY(OpenNamespaces());
   TRY(OpenCgroup());
   TRY(ConnectConsole());
-  spec_.namespaces.is_in_user = !is_rootless && IsInUserNamespace();
-  if (is_rootless) SettleForOwnRoot(&spec_.namespaces);
+  if (enters_directly) TRY(BecomeRootOfJoinedUser(&spec_.namespaces.joins));
+  spec_.namespaces.is_in_user = enters_directly || (!is_rootless && IsInUserNamespace());
+  if (is_rootless || enters_directly) SettleForOwnRoot(&spec_.namespaces);
   SetHome(root_.get(), &spec_);
   TRY(LimitCapabilities(&spec_, options_.context));
   if (config_.seccomp) {

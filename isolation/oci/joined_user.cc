@@ -7,6 +7,7 @@
 
 #include "isolation/base/text.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/namespace_types.h"
 #include "isolation/sys/user_namespace.h"
 
 namespace skiff::isolation::oci {
@@ -52,19 +53,50 @@ Result<> CheckMapped(const char* member, uint32_t id, const std::vector<IdMappin
                                    " is not mapped in the user namespace that is joined");
 }
 
+Result<UniqueFd> OpenUser(const Config& config) {
+  const std::string& path = config.namespaces.at(NamespaceType::kUser);
+  return sys::Open(AT_FDCWD, path, O_RDONLY).Context("linux.namespaces: user");
+}
+
 }  // namespace
 
-Result<UniqueFd> OpenJoinedUser(Config* config) {
-  auto found = config->namespaces.find(NamespaceType::kUser);
-  if (found == config->namespaces.end() || found->second.empty()) return UniqueFd();
-  UniqueFd user =
-      TRY(sys::Open(AT_FDCWD, found->second, O_RDONLY).Context("linux.namespaces: user"));
-  sys::IdMapTexts maps = TRY(sys::ReadIdMaps(user.get()).Context("linux.namespaces"));
+bool JoinsUser(const Config& config) {
+  auto found = config.namespaces.find(NamespaceType::kUser);
+  return found != config.namespaces.end() && !found->second.empty();
+}
+
+Result<UniqueFd> OpenJoinedUser(Config* config, bool is_entered) {
+  if (!JoinsUser(*config)) return UniqueFd();
+  UniqueFd user;
+  sys::IdMapTexts maps;
+  if (is_entered) {
+    maps.users = TRY(sys::ReadFile(AT_FDCWD, "/proc/self/uid_map"));
+    maps.groups = TRY(sys::ReadFile(AT_FDCWD, "/proc/self/gid_map"));
+  } else {
+    user = TRY(OpenUser(*config));
+    maps = TRY(sys::ReadIdMaps(user.get()).Context("linux.namespaces"));
+  }
   TRY(Settle("linux.uidMappings", ParseIdMap(maps.users), &config->uid_mappings));
   TRY(Settle("linux.gidMappings", ParseIdMap(maps.groups), &config->gid_mappings));
   TRY(CheckMapped("process.user.uid", config->process.uid, config->uid_mappings));
   TRY(CheckMapped("process.user.gid", config->process.gid, config->gid_mappings));
   return user;
+}
+
+Result<> BecomeRootOfJoinedUser(const Config& config) {
+  UniqueFd user = TRY(OpenUser(config));
+  return sys::BecomeRootOf(user.get()).Context("linux.namespaces: join user namespace");
+}
+
+Result<> BecomeRootOfJoinedUser(std::vector<NamespaceJoin>* joins) {
+  auto user = std::find_if(joins->begin(), joins->end(),
+                           [](const NamespaceJoin& j) { return j.type == sys::kUserNamespace; });
+  if (user == joins->end())
+    return Error(Code::kDenied,
+                 "the container's user namespace is the caller's: he needs to be root");
+  TRY(sys::BecomeRootOf(user->fd).Context("user namespace"));
+  joins->erase(user);
+  return {};
 }
 
 }  // namespace skiff::isolation::oci

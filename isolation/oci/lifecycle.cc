@@ -13,9 +13,11 @@
 #include "isolation/oci/container.h"
 #include "isolation/oci/hooks.h"
 #include "isolation/oci/notify.h"
+#include "isolation/oci/rootless.h"
 #include "isolation/oci/seccomp.h"
 #include "isolation/oci/systemd_unit.h"
 #include "isolation/sys/file.h"
+#include "isolation/sys/inode.h"
 #include "isolation/sys/mount.h"
 #include "isolation/sys/namespace_types.h"
 #include "isolation/sys/process.h"
@@ -86,13 +88,23 @@ constexpr std::array<std::pair<std::string_view, int>, 31> kSignals = {{
     {"IO", SIGIO},     {"PWR", SIGPWR},   {"SYS", SIGSYS},
 }};
 
+// None to enter: there is none of its own, or this process, which made it, has entered the one that
+// was to be joined (joined_user.h).
+Result<bool> IsUserToBeEntered(const Config& config, pid_t pid) {
+  if (!config.namespaces.contains(NamespaceType::kUser)) return false;
+  std::string theirs = TRY(sys::ReadLink(AT_FDCWD, "/proc/" + std::to_string(pid) + "/ns/user"));
+  std::string ours = TRY(sys::ReadLink(AT_FDCWD, "/proc/self/ns/user"));
+  return theirs != ours;
+}
+
 Result<> RunStartHooks(const CommandContext& context, const Config& config, const State& state) {
   if (config.hooks.start_container.empty()) return {};
   UniqueFd process = OpenContainerProcess(state);
   if (!process.valid()) return WrongStatus(state, "created");
   constexpr int kTypes = sys::kMountNamespace | sys::kNetworkNamespace | sys::kUtsNamespace |
                          sys::kIpcNamespace | sys::kPidNamespace;
-  int user = config.namespaces.contains(NamespaceType::kUser) ? sys::kUserNamespace : 0;
+  bool enters_user = TRY(IsUserToBeEntered(config, state.pid));
+  int user = enters_user ? sys::kUserNamespace : 0;
   SeccompProgram seccomp;
   if (config.seccomp) {
     seccomp = TRY(LoadSeccomp(*config.seccomp, context.root + "/.cache").Context("linux.seccomp"));
@@ -130,6 +142,9 @@ Result<> StartContainer(const CommandContext& context, const std::string& id, bo
   State state = TRY(directory.Load());
   if (state.status != "created") return WrongStatus(state, "created");
   Config config = TRY(LoadedConfig(directory));
+  // A hook may be made to execute this program, which is the caller's own (CVE-2019-5736).
+  bool lacks_rights = TRY(IsRootless());
+  if (lacks_rights && !config.hooks.start_container.empty()) TRY(context.begin_sealed());
   bool is_ours = TRY(directory.ClaimGate());
   if (!is_ours) return Error(Code::kConflict, "container '" + id + "' is being started already");
   std::string manager = NotifySocket();

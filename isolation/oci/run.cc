@@ -203,6 +203,11 @@ Result<> SupplyDevices(const StateDirectory& directory, ContainerSpec* spec) {
   return {};
 }
 
+bool HasNewPidNamespace(const Config& config) {
+  auto found = config.namespaces.find(NamespaceType::kPid);
+  return found != config.namespaces.end() && found->second.empty();
+}
+
 class Runner {
  public:
   Runner(const RunOptions& options, int* failure_code)
@@ -211,6 +216,7 @@ class Runner {
 
  private:
   Result<> Load();
+  Result<> BecomeRoot();
   Result<> MakeCgroup();
   Result<> OpenRoot();
   Result<> Prepare();
@@ -251,6 +257,23 @@ class Runner {
   std::string created_ = FormatRfc3339(WallNanoseconds());
 };
 
+// For a caller without rights on the host. The program begins again where whoever has rights in
+// the user namespace may look into it: not in a pid namespace that has processes of it already
+// (CVE-2016-9962).
+Result<> Runner::BecomeRoot() {
+  bool joins_user = JoinsUser(config_);
+  bool is_alone = !joins_user || HasNewPidNamespace(config_);
+  if (!is_alone) TRY(context_.begin_sealed());
+  if (joins_user) {
+    TRY(BecomeRootOfJoinedUser(config_));
+  } else {
+    TRY(BecomeOwnRoot(config_));
+  }
+  if (is_alone) return context_.begin_again();
+  is_rootless_ = true;
+  return sys::SetNonDumpable();
+}
+
 Result<> Runner::Load() {
   TRY(CheckContainerId(options_.id));
   bundle_ = TRY(AbsoluteDirectory(options_.bundle).Context("bundle"));
@@ -259,10 +282,9 @@ Result<> Runner::Load() {
   config_ = TRY(ParseConfig(text_).Context(path));
   bool lacks_rights = TRY(IsRootless());
   if (lacks_rights && !is_rootless_) {
-    TRY(BecomeOwnRoot(config_));
-    return context_.begin_again();
+    TRY(BecomeRoot().Context(path));
   }
-  user_ = TRY(OpenJoinedUser(&config_).Context(path));
+  user_ = TRY(OpenJoinedUser(&config_, is_rootless_).Context(path));
   SettleSecurityLabels(&config_.process, &config_.warnings);
   SettleMountLabel(&config_);
   plan_ = TRY(PlanContainer(config_, bundle_, options_.id).Context(path));
@@ -350,7 +372,8 @@ Result<> Runner::Prepare() {
   StateDirectory directory = TRY(StateDirectory::Create(context_.root, options_.id));
   directory_.emplace(std::move(directory));
   TRY(directory_->StoreConfig(text_));
-  spec.namespaces.is_in_user = !is_rootless_ && IsInUserNamespace();
+  bool is_user_entered = is_rootless_ && JoinsUser(config_);
+  spec.namespaces.is_in_user = is_user_entered || (!is_rootless_ && IsInUserNamespace());
   if (is_rootless_ && !config_.net_devices.empty()) {
     return Error(Code::kDenied,
                  "linux.netDevices: whoever is not root may not take devices out of the network "

@@ -37,6 +37,8 @@ struct CommandContext {
   std::optional<uid_t> caller;
   // Executes this program again from its beginning, with `caller` set. Returns when that fails.
   std::function<Result<>()> begin_again;
+  // Executes it again from a copy that nobody can write, unless it runs from one.
+  std::function<Result<>()> begin_sealed;
   std::function<void(std::string_view)> warn;
   std::function<void(std::string_view)> debug;  // how long each step of the start took
 };

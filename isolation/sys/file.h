@@ -72,6 +72,8 @@ Result<> SyncFilesystem(int fd);  // syncfs
 Result<> Truncate(int fd, int64_t size);
 // A file in memory that holds `text`, to be read from its beginning (memfd_create(2)).
 Result<UniqueFd> MakeMemoryFile(std::string_view text);
+// A copy of the file in memory, to be executed, which nobody can write any more.
+Result<UniqueFd> CopySealed(const std::string& path);
 bool Exists(int dirfd, const std::string& path);
 
 // Names in a directory without "." and "..", sorted.

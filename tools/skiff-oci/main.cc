@@ -124,6 +124,9 @@ int main(int argc, char** argv) {
   session.context.begin_again = [&program, argv, caller = geteuid()] {
     return skiff::oci_tool::BeginAgain(program, caller, argv);
   };
+  session.context.begin_sealed = [&program, argv] {
+    return skiff::oci_tool::BeginSealed(program, argv);
+  };
   AddGlobalFlags(&app, &session);
   app.parse_complete_callback([&] {
     session.log.is_json = session.log_format == "json";

@@ -17,8 +17,9 @@
 namespace skiff::oci_tool {
 namespace {
 
-// What the program tells itself. Neither is for hooks, which have this process's environment.
+// What the program tells itself. None is for hooks, which have this process's environment.
 constexpr char kProtected[] = "_SKIFF_OCI_PROTECTED";
+constexpr char kSealed[] = "_SKIFF_OCI_SEALED";
 constexpr char kCaller[] = "_SKIFF_OCI_CALLER";
 constexpr char kSelf[] = "/proc/self/exe";
 
@@ -49,6 +50,8 @@ Program ProtectProgram(int argc, char** argv) {
   const char* caller = getenv(kCaller);
   if (caller != nullptr) own.caller = ParseUint(caller, UINT32_MAX - 1);
   unsetenv(kCaller);
+  own.is_sealed = getenv(kSealed) != nullptr;
+  unsetenv(kSealed);
   const char* protected_path = getenv(kProtected);
   own.path = protected_path != nullptr ? protected_path
                                        : sys::ReadLink(AT_FDCWD, kSelf).ValueOr(std::string());
@@ -73,6 +76,14 @@ Result<> BeginAgain(const Program& program, uid_t caller, char** argv) {
   setenv(kProtected, program.path.c_str(), 1);
   setenv(kCaller, std::to_string(caller).c_str(), 1);
   return sys::BecomeProgram(file.get(), argv);
+}
+
+Result<> BeginSealed(const Program& program, char** argv) {
+  if (program.is_sealed) return {};
+  UniqueFd copy = TRY(sys::CopySealed(kSelf));
+  setenv(kProtected, program.path.c_str(), 1);
+  setenv(kSealed, "1", 1);
+  return sys::BecomeProgram(copy.get(), argv);
 }
 
 }  // namespace skiff::oci_tool

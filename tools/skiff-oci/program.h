@@ -14,6 +14,7 @@ namespace skiff::oci_tool {
 struct Program {
   std::string path;             // where it lies; executed from a mount, it knows no more itself
   std::optional<uid_t> caller;  // isolation::oci::CommandContext::caller
+  bool is_sealed = false;       // it runs from a copy of BeginSealed's
 };
 
 // The first thing that a program does: for commands that run something in a container it goes on in
@@ -24,5 +25,9 @@ Program ProtectProgram(int argc, char** argv);
 // For isolation::oci::CommandContext::begin_again: executes the program as root of the user
 // namespace that this process has entered for `caller`, and from such a mount if there can be one.
 Result<> BeginAgain(const Program& program, uid_t caller, char** argv);
+
+// For isolation::oci::CommandContext::begin_sealed: executes the program where it is from a copy
+// that nobody can write, for those who have no right to mount. Returns when it runs from one.
+Result<> BeginSealed(const Program& program, char** argv);
 
 }  // namespace skiff::oci_tool

@@ -1,10 +1,12 @@
 // skiff-oci for a caller without rights on the host.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "isolation/sys/inode.h"
 #include "tests/kernel/isolation/oci_container.h"
 #include "tests/kernel/isolation/seccomp_agent.h"
 
@@ -274,6 +276,17 @@ TEST_F(OciRootlessTest, LimitsHoldInADelegatedSubtree) {
   EXPECT_TRUE(host_->Remove(name).ok());
 }
 
+TEST_F(OciRootlessTest, ATimeNamespaceHasItsClocksAhead) {
+  if (!sys::Exists(AT_FDCWD, "/proc/self/ns/time"))
+    GTEST_SKIP() << "missing capability: time namespaces";
+  config_["linux"]["namespaces"].push_back({{"type", "time"}});
+  config_["linux"]["timeOffsets"] = {{"boottime", {{"secs", 864'000'000}}}};
+  Write("cat /proc/uptime");
+  Finished finished = AsUser({"run", "-b", bundle_.path(), id_});
+  EXPECT_EQ(finished.code, 0);
+  EXPECT_THAT(finished.output, testing::StartsWith("864"));
+}
+
 TEST_F(OciRootlessTest, WhatNeedsRootIsRefusedByName) {
   config_["linux"]["resources"]["pids"] = {{"limit", 5}};
   Write("true");
@@ -289,6 +302,190 @@ TEST_F(OciRootlessTest, WhatNeedsRootIsRefusedByName) {
   Write("true");
   EXPECT_THAT(AsUser({"run", "-b", bundle_.path(), id_}).output,
               HasSubstr("linux.uidMappings and gidMappings: "));
+}
+
+// A user namespace of the caller's that is there already, with the namespaces beside it.
+class OciRootlessJoinedUserTest : public OciRootlessTest {
+ protected:
+  void SetUp() override {
+    OciRootlessTest::SetUp();
+    if (IsSkipped()) return;
+    holder_ = Hold(kUser);
+    config_["linux"].erase("uidMappings");
+    config_["linux"].erase("gidMappings");
+    Join("user", "user");
+  }
+  void TearDown() override {
+    OciRootlessTest::TearDown();
+    if (!holder_.pidfd.valid()) return;
+    sys::SignalPidfd(holder_.pidfd.get(), SIGKILL).value();
+    sys::WaitPidfd(holder_.pidfd.get(), true).value();
+  }
+  // Somebody's process with new namespaces of every kind: the first of its pid namespace.
+  static sys::Process Hold(uid_t user) {
+    std::string number = std::to_string(user);
+    sys::SpawnSpec spec;
+    spec.path = "/usr/bin/setpriv";
+    spec.arguments = {"setpriv",
+                      "--reuid=" + number,
+                      "--regid=" + number,
+                      "--clear-groups",
+                      "unshare",
+                      "--user",
+                      "--map-root-user",
+                      "--net",
+                      "--ipc",
+                      "--uts",
+                      "--pid",
+                      "--fork",
+                      "--kill-child",
+                      "--mount-proc",
+                      "sh",
+                      "-c",
+                      "echo ready; exec sleep 1000"};
+    spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
+    sys::Pipe ready = sys::MakePipe().value();
+    spec.fds = {ready.write_end.get(), ready.write_end.get(), ready.write_end.get()};
+    sys::Process holder = sys::Spawn(spec).value();
+    ready.write_end.Reset();
+    char byte = 0;
+    EXPECT_EQ(sys::Read(ready.read_end.get(), &byte, 1).value(), 1U);
+    EXPECT_EQ(byte, 'r');
+    return holder;
+  }
+  // Where the holder's namespace is, by the name of /proc.
+  std::string Path(const std::string& file) const {
+    std::string name = file == "pid" ? "pid_for_children" : file;
+    return "/proc/" + std::to_string(holder_.pid) + "/ns/" + name;
+  }
+  void Join(const std::string& type, const std::string& file) {
+    for (json& entry : config_["linux"]["namespaces"]) {
+      if (entry["type"] == type) entry["path"] = Path(file);
+    }
+  }
+  std::string Number(const std::string& file) const {
+    return sys::ReadLink(AT_FDCWD, Path(file)).value();
+  }
+
+  sys::Process holder_;
+};
+
+TEST_F(OciRootlessJoinedUserTest, WhatIsNewBelongsToTheNamespaceThatIsJoined) {
+  std::string shared = SharedDirectory();
+  Give(shared);
+  config_["linux"]["sysctl"] = {{"net.ipv4.ip_forward", "1"}};
+  config_["linux"]["namespaces"].push_back({{"type", "cgroup"}});
+  config_["hooks"]["createContainer"] = {
+      {{"path", "/bin/sh"}, {"args", {"sh", "-c", "echo hook > " + shared + "/hook"}}}};
+  config_["hooks"]["startContainer"] = {
+      {{"path", "/bin/busybox"}, {"args", {"busybox", "touch", "/shared/start"}}}};
+  Write(
+      "busybox id -u; cat /proc/sys/net/ipv4/ip_forward; touch /shared/file; "
+      "echo x > /dev/null && busybox readlink /proc/self/ns/user; exit 6");
+  Finished finished = AsUser({"run", "-b", bundle_.path(), id_});
+  EXPECT_EQ(finished.output, "0\n1\n" + Number("user") + "\n");
+  EXPECT_EQ(finished.code, 6);
+  for (const char* name : {"/file", "/hook", "/start"})
+    EXPECT_EQ(sys::Stat(AT_FDCWD, shared + name).value().st_uid, kUser) << name;
+}
+
+TEST_F(OciRootlessJoinedUserTest, LifeFromCreateToDelete) {
+  Write("exec busybox sleep 1000");
+  ASSERT_EQ(AsUser({"create", "-b", bundle_.path(), id_}).output, "");
+  EXPECT_EQ(AsUser({"exec", id_, "/bin/busybox", "hostname"}).output, "bundle\n");
+  EXPECT_EQ(AsUser({"start", id_}).output, "");
+  Finished inside = AsUser({"exec", id_, "/bin/busybox", "sh", "-c",
+                            "busybox id -u; busybox readlink /proc/self/ns/user; exit 4"});
+  EXPECT_EQ(inside.output, "0\n" + Number("user") + "\n");
+  EXPECT_EQ(inside.code, 4);
+  EXPECT_EQ(AsUser({"kill", id_, "KILL"}).output, "");
+  EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
+}
+
+TEST_F(OciRootlessJoinedUserTest, EveryOtherNamespaceIsJoinedBesideIt) {
+  for (auto [type, file] :
+       {std::pair{"network", "net"}, {"ipc", "ipc"}, {"uts", "uts"}, {"pid", "pid"}})
+    Join(type, file);
+  config_.erase("hostname");
+  Write(
+      "for i in net ipc uts pid; do busybox readlink /proc/self/ns/$i; done; "
+      "busybox ps | busybox grep -c '[s]leep 1000'");
+  EXPECT_EQ(
+      AsUser({"run", "-b", bundle_.path(), id_}).output,
+      Number("net") + "\n" + Number("ipc") + "\n" + Number("uts") + "\n" + Number("pid") + "\n1\n");
+  // Into a process that others may meet nobody looks, the runtime that started it neither.
+  config_["hooks"]["createContainer"] = {{{"path", "/bin/true"}}};
+  Write("true");
+  Finished refused = AsUser({"run", "-b", bundle_.path(), id_});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.output, HasSubstr("hook createContainer[0] /bin/true: start /bin/true: "));
+}
+
+// CVE-2019-5736: the program that a process inside may be made to execute is the caller's own file,
+// whose owner root inside is.
+TEST_F(OciRootlessJoinedUserTest, TheCallersProgramCannotBeWrittenByWhatIsExecuted) {
+  std::string shared = SharedDirectory();
+  Give(shared);
+  ASSERT_EQ(mkfifo((shared + "/wait").c_str(), 0600), 0);
+  Give(shared + "/wait");
+  Write("exec busybox sleep 1000");
+  ASSERT_EQ(AsUser({"run", "--detach", "-b", bundle_.path(), id_}).output, "");
+  // Reads its configuration, and so waits, until somebody writes it.
+  ASSERT_EQ(AsUser({"exec", "--detach", id_, "/proc/self/exe", "--root", "/shared", "run", "-b",
+                    "/shared", "-f", "/shared/wait", "x"})
+                .output,
+            "");
+  // Until nobody executes the file any more; the one that is told is the one that was found.
+  std::string attack =
+      "for p in /proc/[0-9]*; do case $(busybox tr '\\0' ' ' < $p/cmdline) in */shared/wait*) "
+      "exec 3< $p/exe; busybox kill -9 ${p#/proc/}; i=0; "
+      "until echo x >> /proc/self/fd/3 || [ $i = 5000 ]; do i=$((i+1)); done 2> /dev/null; "
+      "echo tried > /shared/result;; esac; done";
+  int64_t size = sys::Stat(AT_FDCWD, bundle_.path() + "/skiff-oci").value().st_size;
+  ASSERT_EQ(AsUser({"exec", "--detach", id_, "/bin/busybox", "sh", "-c", attack}).output, "");
+  while (sys::ReadFile(AT_FDCWD, shared + "/result").ValueOr(std::string()) != "tried\n") {
+  }
+  EXPECT_EQ(sys::Stat(AT_FDCWD, bundle_.path() + "/skiff-oci").value().st_size, size);
+  EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
+}
+
+// CVE-2016-9962: who has CAP_SYS_PTRACE in the namespace may look into what is executed there.
+TEST_F(OciRootlessJoinedUserTest, NobodyLooksIntoAProcessOnItsWayIn) {
+  fs::copy_file(SKIFF_PROBE, busybox_->layer() + "/bin/probe");
+  std::string shared = SharedDirectory();
+  Give(shared);
+  GiveCapability("CAP_SYS_PTRACE");
+  Write("/bin/probe pry > /shared/pry; echo end >> /shared/pry; exec busybox sleep 1000");
+  ASSERT_EQ(AsUser({"run", "--detach", "-b", bundle_.path(), id_}).output, "");
+  auto await = [&](const std::string& text) {
+    for (;;) {
+      std::string found = sys::ReadFile(AT_FDCWD, shared + "/pry").ValueOr(std::string());
+      if (found.find(text) != std::string::npos) return found;
+    }
+  };
+  await("ready\n");
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(AsUser({"exec", id_, "/bin/busybox", "true"}).output, "");
+  EXPECT_EQ(AsUser({"exec", id_, "/bin/busybox", "killall", "probe"}).output, "");
+  EXPECT_THAT(await("end\n"), testing::AllOf(HasSubstr("met"), Not(HasSubstr("looked into"))));
+  EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
+}
+
+TEST_F(OciRootlessJoinedUserTest, SomebodyElsesIsRefused) {
+  sys::Process other = Hold(kUser - 1);
+  std::swap(other, holder_);
+  Join("user", "user");
+  Write("true");
+  Finished finished = AsUser({"run", "-b", bundle_.path(), id_});
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_THAT(finished.output, HasSubstr("linux.namespaces: "));
+  std::swap(other, holder_);
+  sys::SignalPidfd(other.pidfd.get(), SIGKILL).value();
+  sys::WaitPidfd(other.pidfd.get(), true).value();
+  config_["linux"]["uidMappings"] = {{{"containerID", 0}, {"hostID", 7}, {"size", 1}}};
+  Join("user", "user");
+  Write("true");
+  EXPECT_THAT(AsUser({"run", "-b", bundle_.path(), id_}).output,
+              HasSubstr("linux.uidMappings: differ from those of the user namespace"));
 }
 
 // As podman of an ordinary user starts it.
