@@ -185,6 +185,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         self.end_headers()
+        if self.command == "HEAD":
+            return None
         if not is_broken:
             return self.wfile.write(body[start:])
         self.wfile.write(body[start : start + 100000])
