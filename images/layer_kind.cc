@@ -7,19 +7,11 @@
 namespace skiff::images {
 namespace {
 
-using isolation::ErofsBacking;
-
 constexpr std::pair<LayerChoice, std::string_view> kNames[] = {
     {LayerChoice::kAuto, "auto"},
     {LayerChoice::kUnpacked, "unpacked"},
     {LayerChoice::kErofs, "erofs"},
 };
-
-Error Unmountable() {
-  return Error(Code::kUnavailable,
-               "this kernel mounts no EROFS image with blocks of 512 bytes (Linux 6.4 with "
-               "CONFIG_EROFS_FS, and 6.12 or loop devices)");
-}
 
 }  // namespace
 
@@ -45,8 +37,11 @@ Result<LayerKind> KindFor(LayerChoice choice, const std::string& directory) {
 
 Result<> CheckKind(LayerKind kind, const std::string& directory) {
   if (kind == LayerKind::kUnpacked) return {};
-  ErofsBacking backing = TRY(isolation::FindErofsBacking(directory));
-  return backing == ErofsBacking::kNone ? Unmountable() : Result<>();
+  Result<isolation::ErofsBacking> backing = isolation::FindErofsBacking(directory);
+  if (backing.ok()) return {};
+  return std::move(backing).error().Context(
+      "this host mounts no such layer (it takes Linux 6.4 with CONFIG_EROFS_FS, and 6.12 or loop "
+      "devices)");
 }
 
 }  // namespace skiff::images

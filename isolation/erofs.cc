@@ -78,38 +78,57 @@ std::string EmptyImage() {
   return image;
 }
 
+// What a kernel has against files is no reason not to try loop devices.
+struct FirstMount {
+  ErofsBacking backing;
+  UniqueFd mount;
+};
+Result<FirstMount> MountFirst(int image, int data) {
+  Result<UniqueFd> from_files = MountBacked(image, data, ErofsBacking::kFiles);
+  if (from_files.ok()) return FirstMount{ErofsBacking::kFiles, std::move(from_files).value()};
+  Result<UniqueFd> by_loop = MountBacked(image, data, ErofsBacking::kLoop);
+  if (by_loop.ok()) return FirstMount{ErofsBacking::kLoop, std::move(by_loop).value()};
+  return Error(Code::kUnavailable, "from files: " + from_files.error().message() +
+                                       "; by loop devices: " + by_loop.error().message());
+}
+
 Result<ErofsBacking> Probe(const std::string& directory) {
   UniqueFd image = TRY(sys::OpenUnnamed(AT_FDCWD, directory));
   UniqueFd data = TRY(sys::OpenUnnamed(AT_FDCWD, directory));
   TRY(sys::WriteAllAt(image.get(), EmptyImage(), 0));
   TRY(sys::WriteAllAt(data.get(), std::string(512, '\0'), 0));
-  for (ErofsBacking backing : {ErofsBacking::kFiles, ErofsBacking::kLoop}) {
-    if (MountBacked(image.get(), data.get(), backing).ok()) return backing;
-  }
-  return ErofsBacking::kNone;
+  FirstMount first = TRY(MountFirst(image.get(), data.get()));
+  return first.backing;
+}
+
+struct LayerFiles {
+  UniqueFd image;
+  UniqueFd data;
+};
+Result<LayerFiles> OpenFiles(const std::string& directory) {
+  UniqueFd place = TRY(sys::OpenDirectory(AT_FDCWD, directory));
+  UniqueFd image = TRY(sys::Open(place.get(), kErofsImage, O_RDONLY | O_NOFOLLOW));
+  UniqueFd data = TRY(sys::Open(place.get(), kErofsData, O_RDONLY | O_NOFOLLOW));
+  return LayerFiles{std::move(image), std::move(data)};
 }
 
 }  // namespace
 
 Result<UniqueFd> MountErofs(const std::string& directory, ErofsBacking backing) {
-  UniqueFd place = TRY(sys::OpenDirectory(AT_FDCWD, directory));
-  UniqueFd image = TRY(sys::Open(place.get(), kErofsImage, O_RDONLY | O_NOFOLLOW));
-  UniqueFd data = TRY(sys::Open(place.get(), kErofsData, O_RDONLY | O_NOFOLLOW));
-  return MountBacked(image.get(), data.get(), backing);
+  LayerFiles files = TRY(OpenFiles(directory));
+  return MountBacked(files.image.get(), files.data.get(), backing);
 }
 
-// Whatever the kernel has against files, loop devices are tried, and the first reason is told.
 Result<UniqueFd> MountErofs(const std::string& directory) {
-  Result<UniqueFd> mount = MountErofs(directory, ErofsBacking::kFiles);
-  if (mount.ok()) return mount;
-  Result<UniqueFd> by_loop = MountErofs(directory, ErofsBacking::kLoop);
-  if (by_loop.ok()) return by_loop;
-  return Error(Code::kUnavailable, "EROFS layer " + directory + ": " + mount.error().message() +
-                                       "; by loop devices: " + by_loop.error().message());
+  LayerFiles files = TRY(OpenFiles(directory));
+  Result<FirstMount> first = MountFirst(files.image.get(), files.data.get());
+  if (first.ok()) return std::move(first.value().mount);
+  return Error(Code::kUnavailable, "EROFS layer " + directory + ": " + first.error().message() +
+                                       "; skiff image verify --repair makes it anew, unpacked");
 }
 
 Result<ErofsBacking> FindErofsBacking(const std::string& directory) {
-  return Probe(directory).Context("probe for EROFS");
+  return Probe(directory).Context("EROFS with blocks of 512 bytes");
 }
 
 std::string_view NameOfBacking(ErofsBacking backing) {
@@ -118,8 +137,6 @@ std::string_view NameOfBacking(ErofsBacking backing) {
       return "files";
     case ErofsBacking::kLoop:
       return "loop devices";
-    case ErofsBacking::kNone:
-      break;
   }
   return "none";
 }

@@ -17,18 +17,18 @@ inline constexpr char kErofsData[] = "tar";
 inline bool IsErofsLayer(std::string_view directory) { return directory.ends_with(".erofs"); }
 
 enum class ErofsBacking {
-  kNone,   // this kernel mounts no such layer
   kFiles,  // from the files (Linux 6.12, CONFIG_EROFS_FS_BACKED_BY_FILE)
   kLoop,   // through two loop devices
 };
 
 // A mount of the layer. It holds all that it needs, and goes with the descriptor and whatever was
-// mounted from it. `backing`: kFiles or kLoop; without it the first that works.
+// mounted from it. Without `backing` the first that works, or kUnavailable with the reasons of
+// both.
 Result<UniqueFd> MountErofs(const std::string& directory, ErofsBacking backing);
 Result<UniqueFd> MountErofs(const std::string& directory);
 
-// What the running kernel can do with files in `directory`, found out by mounting an image of two
-// kilobytes that never has a name. Milliseconds; an error when `directory` is not writable.
+// The first that works of files in `directory`, which is writable, found out by mounting an image
+// of two kilobytes that never has a name. Milliseconds. kUnavailable: neither works, and why.
 Result<ErofsBacking> FindErofsBacking(const std::string& directory);
 std::string_view NameOfBacking(ErofsBacking backing);
 

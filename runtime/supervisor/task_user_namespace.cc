@@ -27,16 +27,19 @@ Result<> CheckKernel() {
 }
 
 // One directory, and one image, for each file system: what the kernel refuses, it refuses for all
-// of it.
+// of it. An image that cannot be mounted at all is no reason to go without a user namespace: no
+// container starts from it, and its start says why.
 Result<> CheckFilesystems(const std::set<std::string>& directories, int user_namespace) {
   std::set<std::pair<dev_t, bool>> seen;
   for (const std::string& directory : directories) {
     struct stat info = TRY(sys::Stat(AT_FDCWD, directory));
     bool is_image = isolation::IsErofsLayer(directory);
     if (!seen.insert({info.st_dev, is_image}).second) continue;
-    UniqueFd mount = TRY(is_image ? isolation::MountErofs(directory)
-                                  : sys::CloneMount(AT_FDCWD, directory, false));
-    TRY(sys::ShowIdsThrough(mount.get(), user_namespace, false, directory));
+    Result<UniqueFd> mount =
+        is_image ? isolation::MountErofs(directory) : sys::CloneMount(AT_FDCWD, directory, false);
+    if (!mount.ok() && is_image) continue;
+    if (!mount.ok()) return std::move(mount).error();
+    TRY(sys::ShowIdsThrough(mount.value().get(), user_namespace, false, directory));
   }
   return {};
 }

@@ -144,14 +144,11 @@ Finding CheckOverlay(const std::string& where) {
 // How layers that are EROFS images are mounted; without them layers are unpacked.
 Finding CheckErofs(const std::string& where) {
   Result<isolation::ErofsBacking> backing = isolation::FindErofsBacking(where);
-  bool is_there = backing.ok() && backing.value() != isolation::ErofsBacking::kNone;
-  if (is_there) {
+  if (backing.ok()) {
     return Ok("erofs", "layers can be mounted, from " +
                            std::string(isolation::NameOfBacking(backing.value())));
   }
-  std::string why = backing.ok() ? "it mounts no image with blocks of 512 bytes (Linux 6.4)"
-                                 : backing.error().message();
-  return Ok("erofs", "layers are unpacked: " + why);
+  return Ok("erofs", "layers are unpacked: " + backing.error().message());
 }
 
 Result<> TryLinks(int netns) {

@@ -14,6 +14,7 @@
 #include "images/digest.h"
 #include "images/registry/repair.h"
 #include "images/store.h"
+#include "isolation/base/scope_exit.h"
 #include "isolation/erofs.h"
 #include "isolation/overlay.h"
 #include "isolation/sys/confine.h"
@@ -35,6 +36,7 @@ using test::Gzip;
 using test::TarBuilder;
 using test::TarItem;
 using test::TestImage;
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -197,7 +199,7 @@ TEST(LayerChoiceTest, WhatThisKernelCannotMountIsRefusedAndAutoGoesOn) {
   EXPECT_EQ(asked.ok(), can_mount);
   if (!asked.ok()) {
     EXPECT_EQ(asked.error().code(), Code::kUnavailable);
-    EXPECT_THAT(asked.error().message(), HasSubstr("layers=erofs: this kernel mounts no EROFS"));
+    EXPECT_THAT(asked.error().message(), HasSubstr("layers=erofs: this host mounts no such layer"));
     options.layers = LayerChoice::kAuto;
     Result<Image> image = store.Import(layout, options);
     ASSERT_TRUE(image.ok()) << image.error().message();
@@ -307,6 +309,45 @@ TEST_F(ErofsStoreTest, MountsByLoopDevicesShareThem) {
   first.Reset();
   auto [third, third_device] = device_of(layer);
   EXPECT_EQ(third_device, second_device);
+}
+
+// On overlayfs there are no mounts from files; and /dev/loop-control is another file.
+TEST_F(ErofsStoreTest, WhereLoopDevicesAreGoneTheErrorTellsAndRepairUnpacks) {
+  for (const char* name : {"/lower", "/upper", "/work", "/store"}) {
+    fs::create_directories(temp_.path() + name);
+  }
+  isolation::OverlaySpec spec{
+      {temp_.path() + "/lower"}, temp_.path() + "/upper", temp_.path() + "/work"};
+  std::string place = temp_.path() + "/store";
+  UniqueFd overlay = isolation::MountOverlay(spec).value();
+  ASSERT_TRUE(sys::AttachMount(overlay.get(), AT_FDCWD, place).ok());
+  ScopeExit detach([&] { sys::DetachMount(place).Ignore(); });
+  SKIFF_REQUIRE(test::MissingErofs(place));
+  // Whiteouts cannot be made there.
+  image_.layers.resize(1);
+  layout_ = test::WriteLayout(temp_.path() + "/base", image_);
+  ImageStore store = Store("store");
+  Image image = Import(store, LayerChoice::kErofs);
+
+  ASSERT_TRUE(sys::WriteFile(AT_FDCWD, temp_.path() + "/none", "").ok());
+  UniqueFd none = sys::CloneMount(AT_FDCWD, temp_.path() + "/none", false).value();
+  ASSERT_TRUE(sys::AttachMount(none.get(), AT_FDCWD, "/dev/loop-control").ok());
+  ScopeExit show([&] { sys::DetachMount("/dev/loop-control").Ignore(); });
+  Result<UniqueFd> mount = isolation::MountErofs(image.layers[0].directory);
+  ASSERT_FALSE(mount.ok());
+  EXPECT_EQ(mount.error().code(), Code::kUnavailable);
+  EXPECT_THAT(mount.error().message(),
+              AllOf(HasSubstr(image.layers[0].directory), HasSubstr("; by loop devices: "),
+                    HasSubstr("skiff image verify --repair")));
+  Result<> refused = CheckKind(LayerKind::kErofs, place);
+  EXPECT_EQ(refused.error().code(), Code::kUnavailable);
+  EXPECT_THAT(refused.error().message(), HasSubstr("this host mounts no such layer"));
+  ImageHealth health = store.Verify("nginx").value();
+  EXPECT_THAT(health.damage, SizeIs(1));
+  Result<> repaired = registry::Repair(store, health, {});
+  ASSERT_TRUE(repaired.ok()) << repaired.error().message();
+  EXPECT_EQ(KindOfPlace(store.Resolve("nginx").value().layers[0].directory), LayerKind::kUnpacked);
+  EXPECT_THAT(store.Verify("nginx").value().damage, IsEmpty());
 }
 
 TEST_F(ErofsStoreTest, TheSameTarMakesTheSameImage) {

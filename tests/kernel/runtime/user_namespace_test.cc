@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "isolation/base/text.h"
+#include "isolation/erofs.h"
 #include "isolation/sys/file.h"
 #include "isolation/sys/inode.h"
 #include "runtime/supervisor/cleanup.h"
@@ -64,6 +65,22 @@ TEST_F(UserNamespaceTest, ATaskRunsFromAnImageThatIsMounted) {
   std::string output = Output(plan);
   EXPECT_THAT(output, HasSubstr(std::to_string(plan.user_namespace.first_id)));
   EXPECT_THAT(output, HasSubstr("0 755 /\n0 755 /bin/busybox\n0 777 /bin/sh\nbusybox\nnew\n"));
+}
+
+// Least of all without a user namespace.
+TEST_F(UserNamespaceTest, ATaskWhoseImageCannotBeMountedDoesNotStart) {
+  const std::string& data = installation_->roots().data;
+  SKIFF_REQUIRE(skiff::test::MissingErofs(data));
+  TaskPlan plan = installation_->Plan({"true"}, NetworkMode::kNone);
+  std::string layer =
+      skiff::test::ImportBusybox(data, data + "/layout", images::LayerChoice::kErofs);
+  plan.containers[0].layers = {layer};
+  UniqueFd image = sys::Open(AT_FDCWD, layer + "/" + isolation::kErofsImage, O_WRONLY).value();
+  ASSERT_TRUE(sys::WriteAllAt(image.get(), "none", 1024).ok());
+  image.Reset();
+  Task task = installation_->Run(plan);
+  EXPECT_THAT(task.stopped_reason, HasSubstr("EROFS layer " + layer));
+  EXPECT_THAT(task.warnings, IsEmpty());
 }
 
 TEST_F(UserNamespaceTest, IdsOfTheContainerAreTheTasksBlockOnTheHost) {
