@@ -81,6 +81,8 @@ struct Resources {
   CgroupLimits limits;
   std::vector<std::string> limit_paths;  // the members that asked for a limit, for errors
   std::vector<DeviceRule> device_rules;
+  // An update that would leave less memory than is in use is refused.
+  bool checks_memory_use = false;
   std::vector<std::string> warnings;
 };
 

@@ -82,6 +82,7 @@ Result<> ParseAnnotations(const JsonCursor& root, Config* config) {
   if (!annotations) return {};
   auto members = TRY(annotations->Members());
   for (const auto& [name, cursor] : members) {
+    if (name.empty()) return annotations->Invalid("a key must not be empty");
     std::string value = TRY(cursor.String());
     config->annotations.emplace(name, std::move(value));
   }
@@ -167,7 +168,7 @@ Result<Config> ParseConfig(std::string_view text) {
   JsonCursor root = document.root();
   Config config;
   TRY(CheckVersion(root, &config));
-  TRY(RefuseMembers(root, {"solaris", "windows", "vm", "zos"}));
+  TRY(RefuseMembers(root, {"solaris", "windows", "vm", "zos", "freebsd"}));
   TRY(ParseHooks(root, &config));
   JsonCursor process = TRY(root.Get("process"));
   TRY(ParseProcess(process, &config));

@@ -268,8 +268,9 @@ Result<> ParseMemory(const JsonCursor& memory, Resources* resources) {
                                     "the memory limit holds for both");
     }
   }
-  // useHierarchy is what every cgroup of today does.
-  return RefuseMembers(memory, {"checkBeforeUpdate"});
+  std::optional<bool> checks = TRY(memory.FindBoolean("checkBeforeUpdate"));
+  resources->checks_memory_use = checks.value_or(false);
+  return {};  // useHierarchy is what every cgroup of today does
 }
 
 Result<> ParseCpu(const JsonCursor& cpu, Resources* resources) {
@@ -320,10 +321,15 @@ Result<> ParseHugePages(const JsonCursor& resources, Resources* parsed) {
     if (!is_size) return size.Invalid("'" + name + "' is not a size such as 2MB");
     JsonCursor limit = TRY(cursor.Get("limit"));
     int64_t bytes = TRY(limit.Integer(0));
-    AddFile(cursor, "limit",
-            FileOfBoth("hugetlb." + name + ".max", "hugetlb." + name + ".limit_in_bytes",
-                       std::to_string(bytes)),
-            parsed);
+    std::string file = "hugetlb." + name;
+    CgroupFile use = FileOfBoth(file + ".max", file + ".limit_in_bytes", std::to_string(bytes));
+    // What is reserved is limited as well, since Linux 5.7.
+    CgroupFile reserved = FileOfBoth(file + ".rsvd.max", file + ".rsvd.limit_in_bytes", use.value);
+    reserved.other_name = use.name;
+    reserved.other_value = use.value;
+    reserved.legacy_other_name = use.legacy_name;
+    AddFile(cursor, "limit", std::move(use), parsed);
+    AddFile(cursor, "limit", std::move(reserved), parsed);
   }
   return {};
 }
@@ -474,6 +480,15 @@ Result<> ParsePropagation(const JsonCursor& section, Config* config) {
                          "' is not shared, slave, private or unbindable, with or without an r");
 }
 
+// An empty one asks for a group of the container's own, too.
+Result<> RefuseIntelRdt(const JsonCursor& section) {
+  std::optional<JsonCursor> rdt = TRY(section.Find("intelRdt"));
+  if (!rdt) return {};
+  TRY(RefuseMembers(*rdt, {"closID", "schemata", "l3CacheSchema", "memBwSchema", "enableMonitoring",
+                           "enableCMT", "enableMBM"}));
+  return rdt->Invalid("not supported by skiff-oci");
+}
+
 Result<> ParsePaths(const JsonCursor& section, std::string_view name,
                     std::vector<std::string>* paths) {
   std::vector<JsonCursor> elements = TRY(FindList(section, name));
@@ -540,7 +555,7 @@ Result<> ParseLinux(const JsonCursor& section, Config* config) {
   TRY(ParsePersonality(section, config));
   TRY(ParseMemoryPolicy(section, config));
   TRY(ParseNetDevices(section, config));
-  TRY(RefuseMembers(section, {"intelRdt"}));
+  TRY(RefuseIntelRdt(section));
   std::optional<JsonCursor> label = TRY(section.Find("mountLabel"));
   if (label) config->mount_label = TRY(CleanString(*label));
   std::vector<JsonCursor> devices = TRY(FindList(section, "devices"));

@@ -121,7 +121,9 @@ std::string DescribeFeatures() {
          {{"modes", KnownMemoryPolicyModes()}, {"flags", KnownMemoryPolicyFlags()}}},
         {"mountExtensions", {{"idmap", {{"enabled", true}}}}}}},
       {"annotations", {{"org.opencontainers.runc.checkpoint.enabled", "false"}}},
-      {"potentiallyUnsafeConfigAnnotations", Json::array()}};
+      // Those that change how a container is made.
+      {"potentiallyUnsafeConfigAnnotations",
+       {"org.systemd.property.", "run.oci.keep_original_groups"}}};
   return features.dump(2) + "\n";
 }
 

@@ -269,6 +269,20 @@ Result<> FreezeContainer(const CommandContext& context, const std::string& id, b
   }
 }
 
+namespace {
+
+Result<> CheckMemoryUse(const CgroupHost& host, const State& state, const CgroupLimits& limits) {
+  if (!limits.memory_max || limits.memory_max == kUnlimitedBytes) return {};
+  Cgroup group = TRY(host.Open(state.cgroup_path));
+  std::optional<Bytes> use = group.Usage().memory_current;
+  if (!use || *use <= *limits.memory_max) return {};
+  return Error(Code::kConflict, "memory.limit: " + std::to_string(limits.memory_max->count()) +
+                                    " bytes are less than the " + std::to_string(use->count()) +
+                                    " that are in use (checkBeforeUpdate)");
+}
+
+}  // namespace
+
 Result<> UpdateContainer(const CommandContext& context, const std::string& id,
                          const Resources& resources) {
   State state = TRY(FindContainer(context, id));
@@ -279,6 +293,7 @@ Result<> UpdateContainer(const CommandContext& context, const std::string& id,
   if (!resources.device_rules.empty())
     return Error(Code::kInvalid, "devices: the rules of a container cannot be changed");
   CgroupHost host = TRY(CgroupHost::Discover(CgroupHost::Hierarchies::kEvery));
+  if (resources.checks_memory_use) TRY(CheckMemoryUse(host, state, resources.limits));
   std::vector<std::string> warnings = resources.warnings;
   if (!state.systemd_unit.empty()) {
     std::string cpu_max =

@@ -435,6 +435,11 @@ TEST_F(OciRunTest, UpdateChangesOneLimitAndRefusesWhatItCannotDo) {
     }
   }
   EXPECT_EQ(memory, "52428800\n");
+  sys::WriteFile(AT_FDCWD, bundle_.path() + "/limits",
+                 R"({"memory": {"limit": 1, "checkBeforeUpdate": true}})")
+      .value();
+  EXPECT_THAT(Command({"update", "--resources", bundle_.path() + "/limits", id_}).output,
+              HasSubstr("memory.limit: 1 bytes are less than the "));
   EXPECT_THAT(Command({"update", "--memory", "50X", id_}).output, HasSubstr("--memory"));
   sys::WriteFile(AT_FDCWD, bundle_.path() + "/limits", R"({"unified": {"nonesuch.max": "1"}})")
       .value();

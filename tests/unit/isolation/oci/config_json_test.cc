@@ -163,7 +163,22 @@ INSTANTIATE_TEST_SUITE_P(
                 "linux.netDevices.eth1: another device is to be eth0 as well"},
         BadCase{"/linux/netDevices", R"({"eth0": {"name": 7}})", "linux.netDevices.eth0.name: "},
         BadCase{"/linux/netDevices", R"(["eth0"])", "linux.netDevices: expected object"},
-        BadCase{"/linux/intelRdt", R"({"closID": "x"})", "linux.intelRdt: not supported"},
+        BadCase{"/linux/intelRdt", "{}", "linux.intelRdt: not supported"},
+        BadCase{"/linux/intelRdt", R"({"closID": "x"})", "linux.intelRdt.closID: not supported"},
+        BadCase{"/linux/intelRdt", R"({"schemata": ["L3:0=f"]})",
+                "linux.intelRdt.schemata: not supported"},
+        BadCase{"/linux/intelRdt", R"({"l3CacheSchema": "L3:0=f"})",
+                "linux.intelRdt.l3CacheSchema: not supported"},
+        BadCase{"/linux/intelRdt", R"({"memBwSchema": "MB:0=20"})",
+                "linux.intelRdt.memBwSchema: not supported"},
+        BadCase{"/linux/intelRdt", R"({"enableMonitoring": true})",
+                "linux.intelRdt.enableMonitoring: not supported"},
+        BadCase{"/linux/intelRdt", R"({"enableCMT": true})",
+                "linux.intelRdt.enableCMT: not supported"},
+        BadCase{"/linux/intelRdt", R"({"enableMBM": true})",
+                "linux.intelRdt.enableMBM: not supported"},
+        BadCase{"/freebsd", R"({"jail": {}})", "freebsd: not supported"},
+        BadCase{"/annotations", R"({"": "x"})", "annotations: a key must not be empty"},
         BadCase{"/linux/sysctl", R"({"kernel.core_pattern": "x"})",
                 "linux.sysctl.kernel.core_pattern: belongs to no namespace"},
         BadCase{"/linux/sysctl", R"({"kernel.hostname": "x"})",
@@ -291,10 +306,12 @@ TEST(OciConfigTest, ALimitHasItsFileInBothVersionsOfCgroups) {
     legacy += file.legacy_name + "=" + file.legacy_value + "\n";
   }
   EXPECT_EQ(both,
-            "cpuset.cpus=0-1\nhugetlb.2MB.max=3\nio.bfq.weight=default 10\nio.max=8:0 rbps=5\n");
+            "cpuset.cpus=0-1\nhugetlb.2MB.max=3\nhugetlb.2MB.rsvd.max=3\nio.bfq.weight=default "
+            "10\nio.max=8:0 rbps=5\n");
   EXPECT_EQ(legacy,
             "memory.swappiness=10\nmemory.oom_control=1\ncpuset.cpus=0-1\n"
             "cpu.rt_period_us=10\ncpu.rt_runtime_us=9\nhugetlb.2MB.limit_in_bytes=3\n"
+            "hugetlb.2MB.rsvd.limit_in_bytes=3\n"
             "blkio.weight=10\nblkio.leaf_weight=20\nblkio.leaf_weight_device=8:1 30\n"
             "blkio.throttle.read_bps_device=8:0 5\n"
             "net_cls.classid=7\nnet_prio.ifpriomap=lo 4\n");
