@@ -1,8 +1,9 @@
-// The commands of skiff-oci: each adds itself to the parser, and its callback carries it out and
+// The commands of skiff-oci: each adds its flags to the parser, and its callback carries it out and
 // leaves the exit status in Session::status.
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,8 +29,14 @@ struct Session {
   void Settle(const Result<>& result, int failure_status = 1);
 };
 
-void AddContainerCommands(CLI::App* app, Session* session);   // create, run, exec
-void AddLifecycleCommands(CLI::App* app, Session* session);   // start, state, list, ps, kill, ...
-void AddDescribingCommands(CLI::App* app, Session* session);  // spec, features, help
+struct Command {
+  const char* name;
+  const char* help;
+  void (*add_flags)(CLI::App* command, Session* session);
+};
+
+std::span<const Command> ContainerCommands();   // create, run, exec
+std::span<const Command> LifecycleCommands();   // start, state, list, ps, kill, ...
+std::span<const Command> DescribingCommands();  // spec, features, help
 
 }  // namespace skiff::oci_tool

@@ -37,9 +37,7 @@ void RunContainer(RunArguments* arguments, oci::RunMode mode, Session* session) 
   if (!code.ok()) session->Report("error", code.error().message());
 }
 
-CLI::App* AddMaker(CLI::App* app, const std::string& name, const std::string& help,
-                   const std::shared_ptr<RunArguments>& arguments) {
-  CLI::App* command = app->add_subcommand(name, help);
+void AddMakersFlags(CLI::App* command, const std::shared_ptr<RunArguments>& arguments) {
   oci::RunOptions& options = arguments->options;
   command->add_option("-b,--bundle", options.bundle, "Directory that holds config.json")
       ->default_val(".");
@@ -59,12 +57,25 @@ CLI::App* AddMaker(CLI::App* app, const std::string& name, const std::string& he
   command->add_flag("--no-subreaper", arguments->no_subreaper,
                     "As it always is: orphans go to the caller's own reaper");
   command->add_option("CONTAINER_ID", options.id, "Name of the container")->required();
-  return command;
 }
 
-void AddExec(CLI::App* app, Session* session) {
+void AddCreate(CLI::App* command, Session* session) {
+  auto arguments = std::make_shared<RunArguments>();
+  AddMakersFlags(command, arguments);
+  command->callback([=] { RunContainer(arguments.get(), oci::RunMode::kCreate, session); });
+}
+
+void AddRun(CLI::App* command, Session* session) {
+  auto arguments = std::make_shared<RunArguments>();
+  AddMakersFlags(command, arguments);
+  command->add_flag("-d,--detach", arguments->is_detached, "Do not wait for the container");
+  command->add_flag("--keep", arguments->options.keeps_state,
+                    "Keep the state of a container that has ended");
+  command->callback([=] { RunContainer(arguments.get(), oci::RunMode::kForeground, session); });
+}
+
+void AddExec(CLI::App* command, Session* session) {
   auto options = std::make_shared<oci::ExecOptions>();
-  CLI::App* command = app->add_subcommand("exec", "Run a process in a running container");
   command->add_option("-p,--process", options->process_file, "File with the process as JSON");
   command->add_option("-c,--cap", options->capabilities, "One more capability (repeatable)")
       ->allow_extra_args(false);
@@ -107,18 +118,13 @@ void AddExec(CLI::App* app, Session* session) {
   });
 }
 
+constexpr Command kCommands[] = {
+    {"create", "Make a container that waits for start", AddCreate},
+    {"run", "Run a container, in the foreground unless detached", AddRun},
+    {"exec", "Run a process in a running container", AddExec}};
+
 }  // namespace
 
-void AddContainerCommands(CLI::App* app, Session* session) {
-  auto created = std::make_shared<RunArguments>();
-  CLI::App* create = AddMaker(app, "create", "Make a container that waits for start", created);
-  create->callback([=] { RunContainer(created.get(), oci::RunMode::kCreate, session); });
-  auto ran = std::make_shared<RunArguments>();
-  CLI::App* run = AddMaker(app, "run", "Run a container, in the foreground unless detached", ran);
-  run->add_flag("-d,--detach", ran->is_detached, "Do not wait for the container");
-  run->add_flag("--keep", ran->options.keeps_state, "Keep the state of a container that has ended");
-  run->callback([=] { RunContainer(ran.get(), oci::RunMode::kForeground, session); });
-  AddExec(app, session);
-}
+std::span<const Command> ContainerCommands() { return kCommands; }
 
 }  // namespace skiff::oci_tool

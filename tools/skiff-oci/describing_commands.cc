@@ -41,24 +41,32 @@ Result<> PrintHelp(const CLI::App& app, const std::string& name) {
   return {};
 }
 
-}  // namespace
-
-void AddDescribingCommands(CLI::App* app, Session* session) {
+void AddSpec(CLI::App* command, Session* session) {
   auto bundle = std::make_shared<std::string>();
   auto file = std::make_shared<std::string>();
   auto is_rootless = std::make_shared<bool>(false);
-  CLI::App* spec = app->add_subcommand("spec", "Write an example config.json");
-  spec->add_option("-b,--bundle", *bundle, "Directory to write it to")->default_val(".");
-  spec->add_option("-f,--file", *file, "Name of the file")->default_val("config.json");
-  spec->add_flag("--rootless", *is_rootless, "For a caller without rights on the host");
-  spec->callback([=] { session->Settle(WriteExample(*bundle, *file, *is_rootless)); });
-  app->add_subcommand("features", "Tell what is supported, as JSON")->callback([] {
-    fputs(oci::DescribeFeatures().c_str(), stdout);
-  });
-  auto name = std::make_shared<std::string>();
-  CLI::App* help = app->add_subcommand("help", "Print the help of all or of one command");
-  help->add_option("COMMAND", *name, "Name of the command");
-  help->callback([=] { session->Settle(PrintHelp(*app, *name)); });
+  command->add_option("-b,--bundle", *bundle, "Directory to write it to")->default_val(".");
+  command->add_option("-f,--file", *file, "Name of the file")->default_val("config.json");
+  command->add_flag("--rootless", *is_rootless, "For a caller without rights on the host");
+  command->callback([=] { session->Settle(WriteExample(*bundle, *file, *is_rootless)); });
 }
+
+void AddFeatures(CLI::App* command, Session* /*session*/) {
+  command->callback([] { fputs(oci::DescribeFeatures().c_str(), stdout); });
+}
+
+void AddHelp(CLI::App* command, Session* session) {
+  auto name = std::make_shared<std::string>();
+  command->add_option("COMMAND", *name, "Name of the command");
+  command->callback([=] { session->Settle(PrintHelp(*command->get_parent(), *name)); });
+}
+
+constexpr Command kCommands[] = {{"spec", "Write an example config.json", AddSpec},
+                                 {"features", "Tell what is supported, as JSON", AddFeatures},
+                                 {"help", "Print the help of all or of one command", AddHelp}};
+
+}  // namespace
+
+std::span<const Command> DescribingCommands() { return kCommands; }
 
 }  // namespace skiff::oci_tool

@@ -39,11 +39,10 @@ struct Arguments {
   bool is_regex = false;
 };
 
-CLI::App* Add(CLI::App* app, const char* name, const char* help,
-              const std::shared_ptr<Arguments>& arguments) {
-  CLI::App* command = app->add_subcommand(name, help);
+std::shared_ptr<Arguments> AddName(CLI::App* command) {
+  auto arguments = std::make_shared<Arguments>();
   command->add_option("CONTAINER_ID", arguments->id, "Name of the container")->required();
-  return command;
+  return arguments;
 }
 
 Result<> PrintState(const Session& session, const Arguments& arguments) {
@@ -159,19 +158,21 @@ Result<> Delete(const Session& session, const Arguments& arguments) {
   });
 }
 
-void AddReaders(CLI::App* app, Session* session) {
-  auto state = std::make_shared<Arguments>();
-  Add(app, "state", "Print the state of a container", state)->callback([=] {
-    session->Settle(PrintState(*session, *state));
-  });
+void AddState(CLI::App* command, Session* session) {
+  auto state = AddName(command);
+  command->callback([=] { session->Settle(PrintState(*session, *state)); });
+}
+
+void AddList(CLI::App* command, Session* session) {
   auto list = std::make_shared<Arguments>();
-  CLI::App* command = app->add_subcommand("list", "List containers");
   command->add_option("-f,--format", list->format, "table or json")
       ->check(CLI::IsMember({"table", "json"}));
   command->add_flag("-q,--quiet", list->is_quiet, "Names only");
   command->callback([=] { session->Settle(PrintList(*session, *list)); });
-  auto ps = std::make_shared<Arguments>();
-  command = Add(app, "ps", "List the processes of a container", ps);
+}
+
+void AddPs(CLI::App* command, Session* session) {
+  auto ps = AddName(command);
   command->add_option("-f,--format", ps->format, "table or json")
       ->check(CLI::IsMember({"table", "json"}));
   command->prefix_command();
@@ -268,9 +269,8 @@ Result<> Update(const Session& session, const UpdateArguments& arguments) {
   return oci::UpdateContainer(session.context, arguments.id, resources);
 }
 
-void AddUpdate(CLI::App* app, Session* session) {
+void AddUpdate(CLI::App* command, Session* session) {
   auto arguments = std::make_shared<UpdateArguments>();
-  CLI::App* command = app->add_subcommand("update", "Change the limits of a container");
   for (size_t i = 0; i < std::size(kLimits); ++i) {
     CLI::Option* option =
         command->add_option(kLimits[i].flag, arguments->limits[i], kLimits[i].help);
@@ -292,15 +292,13 @@ void AddUpdate(CLI::App* app, Session* session) {
   command->callback([=] { session->Settle(Update(*session, *arguments)); });
 }
 
-void AddEvents(CLI::App* app, Session* session) {
+void AddEvents(CLI::App* command, Session* session) {
   struct EventArguments {
     std::string id;
     std::string interval = "5s";
     bool is_once = false;
   };
   auto arguments = std::make_shared<EventArguments>();
-  CLI::App* command =
-      app->add_subcommand("events", "Tell what a container uses and when its memory ran out");
   command->add_option("--interval", arguments->interval, "Between two statistics: 5s, 100ms");
   command->add_flag("--stats", arguments->is_once, "One statistic, and no more");
   command->add_option("CONTAINER_ID", arguments->id, "Name of the container")->required();
@@ -318,45 +316,56 @@ void AddEvents(CLI::App* app, Session* session) {
   });
 }
 
-void AddRefused(CLI::App* app, Session* session, const char* name) {
-  CLI::App* command = app->add_subcommand(name, "Not supported");
-  command->allow_extras();
-  command->callback([=] {
-    session->Settle(Error(Code::kInvalid, std::string(name) + " is not supported by skiff-oci"));
-  });
+void AddStart(CLI::App* command, Session* session) {
+  auto start = AddName(command);
+  command->callback([=] { session->Settle(oci::StartContainer(session->context, start->id)); });
 }
 
-}  // namespace
-
-void AddLifecycleCommands(CLI::App* app, Session* session) {
-  AddReaders(app, session);
-  auto start = std::make_shared<Arguments>();
-  Add(app, "start", "Start a created container", start)->callback([=] {
-    session->Settle(oci::StartContainer(session->context, start->id));
-  });
-  auto kill = std::make_shared<Arguments>();
-  CLI::App* command = Add(app, "kill", "Send a signal to a container", kill);
+void AddKill(CLI::App* command, Session* session) {
+  auto kill = AddName(command);
   command->add_option("SIGNAL", kill->signal, "Name or number");
   command->add_flag("-a,--all", kill->is_for_all, "To all its processes");
   command->add_flag("-r,--regex", kill->is_regex, "To all containers whose names match");
   command->callback([=] { session->Settle(Kill(*session, *kill)); });
-  auto remove = std::make_shared<Arguments>();
-  command = Add(app, "delete", "Remove what is left of a container", remove);
+}
+
+void AddDelete(CLI::App* command, Session* session) {
+  auto remove = AddName(command);
   command->add_flag("-f,--force", remove->is_forced, "Kill it first when it runs");
   command->add_flag("-r,--regex", remove->is_regex, "All containers whose names match");
   command->callback([=] { session->Settle(Delete(*session, *remove)); });
-  auto pause = std::make_shared<Arguments>();
-  Add(app, "pause", "Freeze all processes of a container", pause)->callback([=] {
-    session->Settle(oci::FreezeContainer(session->context, pause->id, true));
-  });
-  auto resume = std::make_shared<Arguments>();
-  Add(app, "resume", "Let a paused container go on", resume)->callback([=] {
-    session->Settle(oci::FreezeContainer(session->context, resume->id, false));
-  });
-  AddUpdate(app, session);
-  AddEvents(app, session);
-  AddRefused(app, session, "checkpoint");
-  AddRefused(app, session, "restore");
 }
+
+template <bool kIsFrozen>
+void AddFreezer(CLI::App* command, Session* session) {
+  auto freeze = AddName(command);
+  command->callback(
+      [=] { session->Settle(oci::FreezeContainer(session->context, freeze->id, kIsFrozen)); });
+}
+
+void AddRefused(CLI::App* command, Session* session) {
+  command->allow_extras();
+  command->callback([=] {
+    session->Settle(Error(Code::kInvalid, command->get_name() + " is not supported by skiff-oci"));
+  });
+}
+
+constexpr Command kCommands[] = {
+    {"state", "Print the state of a container", AddState},
+    {"list", "List containers", AddList},
+    {"ps", "List the processes of a container", AddPs},
+    {"start", "Start a created container", AddStart},
+    {"kill", "Send a signal to a container", AddKill},
+    {"delete", "Remove what is left of a container", AddDelete},
+    {"pause", "Freeze all processes of a container", AddFreezer<true>},
+    {"resume", "Let a paused container go on", AddFreezer<false>},
+    {"update", "Change the limits of a container", AddUpdate},
+    {"events", "Tell what a container uses and when its memory ran out", AddEvents},
+    {"checkpoint", "Not supported", AddRefused},
+    {"restore", "Not supported", AddRefused}};
+
+}  // namespace
+
+std::span<const Command> LifecycleCommands() { return kCommands; }
 
 }  // namespace skiff::oci_tool

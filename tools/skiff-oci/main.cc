@@ -1,10 +1,12 @@
 // skiff-oci: the command line of an OCI runtime over skiff's isolation.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,7 @@
 
 namespace {
 
+using skiff::oci_tool::Command;
 using skiff::oci_tool::Session;
 
 // What asks a runtime for its version looks for these lines: docker, containerd and runc's own
@@ -90,6 +93,31 @@ void Session::Settle(const Result<>& result, int failure_status) {
 
 namespace {
 
+std::vector<Command> AllCommands() {
+  std::vector<Command> all;
+  for (std::span<const Command> some :
+       {skiff::oci_tool::ContainerCommands(), skiff::oci_tool::LifecycleCommands(),
+        skiff::oci_tool::DescribingCommands()})
+    all.insert(all.end(), some.begin(), some.end());
+  return all;
+}
+
+// Those that the words name: the flags of all would cost every call a third of a millisecond. Who
+// names none is told of all, and so is who wants help.
+void AddCommands(CLI::App* app, std::span<char*> words, Session* session) {
+  auto is_named = [&](std::string_view name) {
+    return std::find(words.begin(), words.end(), name) != words.end();
+  };
+  std::vector<Command> all = AllCommands();
+  bool is_any_named = std::any_of(all.begin(), all.end(),
+                                  [&](const Command& command) { return is_named(command.name); });
+  bool wants_all = !is_any_named || is_named("help");
+  for (const Command& command : all) {
+    if (wants_all || is_named(command.name))
+      command.add_flags(app->add_subcommand(command.name, command.help), session);
+  }
+}
+
 // Help and versions are no errors, but for those of a command that is none: as runc and crun have
 // it.
 int Explain(const CLI::App& app, const CLI::ParseError& error, Session* session) {
@@ -136,9 +164,7 @@ int main(int argc, char** argv) {
     if (session.is_systemd || session.cgroup_manager == "systemd") source = CgroupSource::kSystemd;
     if (session.rootless != "auto") session.context.may_lack_cgroup = session.rootless == "true";
   });
-  AddContainerCommands(&app, &session);
-  AddLifecycleCommands(&app, &session);
-  AddDescribingCommands(&app, &session);
+  AddCommands(&app, std::span(argv, static_cast<size_t>(argc)).subspan(1), &session);
   app.require_subcommand(1);
   try {
     app.parse(argc, argv);
