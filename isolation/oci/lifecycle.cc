@@ -97,6 +97,15 @@ Result<bool> IsUserToBeEntered(const Config& config, pid_t pid) {
   return theirs != ours;
 }
 
+// A hook may be made to execute this program (CVE-2019-5736).
+Result<> ProtectFromHooks(const CommandContext& context, const Config& config) {
+  if (config.hooks.start_container.empty()) return {};
+  bool lacks_rights = TRY(IsRootless());
+  if (lacks_rights) return context.begin_sealed();  // it is the caller's own
+  context.protect_program();
+  return {};
+}
+
 Result<> RunStartHooks(const CommandContext& context, const Config& config, const State& state) {
   if (config.hooks.start_container.empty()) return {};
   UniqueFd process = OpenContainerProcess(state);
@@ -142,9 +151,7 @@ Result<> StartContainer(const CommandContext& context, const std::string& id, bo
   State state = TRY(directory.Load());
   if (state.status != "created") return WrongStatus(state, "created");
   Config config = TRY(LoadedConfig(directory));
-  // A hook may be made to execute this program, which is the caller's own (CVE-2019-5736).
-  bool lacks_rights = TRY(IsRootless());
-  if (lacks_rights && !config.hooks.start_container.empty()) TRY(context.begin_sealed());
+  TRY(ProtectFromHooks(context, config));
   bool is_ours = TRY(directory.ClaimGate());
   if (!is_ours) return Error(Code::kConflict, "container '" + id + "' is being started already");
   std::string manager = NotifySocket();

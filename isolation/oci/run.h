@@ -41,6 +41,9 @@ struct CommandContext {
   std::function<Result<>()> begin_sealed;
   std::function<void(std::string_view)> warn;
   std::function<void(std::string_view)> debug;  // how long each step of the start took
+  // Called before this program is inside a container where no command line says that it will be;
+  // it may begin anew in here.
+  std::function<void()> protect_program;
 };
 
 enum class RunMode { kForeground, kDetached, kCreate };

@@ -139,7 +139,10 @@ int Explain(const CLI::App& app, const CLI::ParseError& error, Session* session)
 }  // namespace
 
 int main(int argc, char** argv) {
-  const skiff::oci_tool::Program program = skiff::oci_tool::ProtectProgram(argc, argv);
+  std::span<char*> words(argv + 1, argv + argc);
+  const skiff::oci_tool::Program program = skiff::oci_tool::FindProgram();
+  auto protect = [&] { skiff::oci_tool::ProtectProgram(program, argv); };
+  if (skiff::oci_tool::RunsInContainer(words)) protect();
   CLI::App app("Open Container Initiative runtime: runs containers from bundles", "skiff-oci");
   Session session;
   session.context.warn = [&](std::string_view text) { session.Report("warning", text); };
@@ -149,6 +152,7 @@ int main(int argc, char** argv) {
   session.context.systemd_program =
       program.path.substr(0, program.path.rfind('/') + 1) + "skiff-oci-systemd";
   session.context.caller = program.caller;
+  session.context.protect_program = protect;
   session.context.begin_again = [&program, argv, caller = geteuid()] {
     return skiff::oci_tool::BeginAgain(program, caller, argv);
   };
@@ -164,7 +168,7 @@ int main(int argc, char** argv) {
     if (session.is_systemd || session.cgroup_manager == "systemd") source = CgroupSource::kSystemd;
     if (session.rootless != "auto") session.context.may_lack_cgroup = session.rootless == "true";
   });
-  AddCommands(&app, std::span(argv, static_cast<size_t>(argc)).subspan(1), &session);
+  AddCommands(&app, words, &session);
   app.require_subcommand(1);
   try {
     app.parse(argc, argv);

@@ -23,14 +23,6 @@ constexpr char kSealed[] = "_SKIFF_OCI_SEALED";
 constexpr char kCaller[] = "_SKIFF_OCI_CALLER";
 constexpr char kSelf[] = "/proc/self/exe";
 
-// By the words alone, as it is asked before they are parsed: an id or a file of that name costs a
-// millisecond, not more.
-bool MayRunInContainer(int argc, char** argv) {
-  return std::any_of(argv + 1, argv + argc, [](std::string_view word) {
-    return word == "create" || word == "run" || word == "exec" || word == "start";
-  });
-}
-
 // By its path, for in this mount namespace the link leads to a mount of another one. What lies
 // there may have been replaced since.
 Result<UniqueFd> OpenOwnFile(const std::string& path) {
@@ -45,30 +37,36 @@ Result<UniqueFd> OpenOwnFile(const std::string& path) {
 
 }  // namespace
 
-Program ProtectProgram(int argc, char** argv) {
+Program FindProgram() {
   Program own;
   const char* caller = getenv(kCaller);
   if (caller != nullptr) own.caller = ParseUint(caller, UINT32_MAX - 1);
+  const char* path = getenv(kProtected);
+  own.has_begun_anew = path != nullptr;
+  own.path = own.has_begun_anew ? path : sys::ReadLink(AT_FDCWD, kSelf).ValueOr(std::string());
   unsetenv(kCaller);
   own.is_sealed = getenv(kSealed) != nullptr;
   unsetenv(kSealed);
-  const char* protected_path = getenv(kProtected);
-  own.path = protected_path != nullptr ? protected_path
-                                       : sys::ReadLink(AT_FDCWD, kSelf).ValueOr(std::string());
-  struct statvfs info {};
-  bool is_protected = protected_path != nullptr || geteuid() != 0 ||
-                      !MayRunInContainer(argc, argv) ||
-                      (statvfs(kSelf, &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
-  if (is_protected) {
-    unsetenv(kProtected);
-    return own;
-  }
-  Result<UniqueFd> program = sys::OpenProgramReadOnly(kSelf);
-  if (!program.ok()) return own;  // a user namespace's root: the file is not his
-  setenv(kProtected, own.path.c_str(), 1);
-  sys::BecomeProgram(program.value().get(), argv).Ignore();
   unsetenv(kProtected);
   return own;
+}
+
+bool RunsInContainer(std::span<char*> words) {
+  return std::any_of(words.begin(), words.end(), [](std::string_view word) {
+    return word == "create" || word == "run" || word == "exec";
+  });
+}
+
+void ProtectProgram(const Program& program, char** argv) {
+  struct statvfs info {};
+  bool is_protected = program.has_begun_anew || geteuid() != 0 ||
+                      (statvfs(kSelf, &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
+  if (is_protected) return;
+  Result<UniqueFd> file = sys::OpenProgramReadOnly(kSelf);
+  if (!file.ok()) return;  // a user namespace's root: the file is not his
+  setenv(kProtected, program.path.c_str(), 1);
+  sys::BecomeProgram(file.value().get(), argv).Ignore();
+  unsetenv(kProtected);
 }
 
 Result<> BeginAgain(const Program& program, uid_t caller, char** argv) {

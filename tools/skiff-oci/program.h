@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "isolation/base/result.h"
@@ -15,12 +16,20 @@ struct Program {
   std::string path;             // where it lies; executed from a mount, it knows no more itself
   std::optional<uid_t> caller;  // isolation::oci::CommandContext::caller
   bool is_sealed = false;       // it runs from a copy of BeginSealed's
+  bool has_begun_anew = false;  // by one of those below
 };
 
-// The first thing that a program does: for commands that run something in a container it goes on in
-// a read-only mount of its own file, which root cannot write either. A user without the right to
-// mount does so when he has become root of a user namespace (BeginAgain).
-Program ProtectProgram(int argc, char** argv);
+// The first thing that a program does: what it was told when it began anew, or where it lies.
+Program FindProgram();
+
+// By the words of the command line alone: an id or a file of such a name costs a millisecond, not
+// more. `start` is told by the container's hooks.
+bool RunsInContainer(std::span<char*> words);
+
+// Goes on in a read-only mount of its own file, which root cannot write either, by executing it
+// anew. A user without the right to mount does so when he has become root of a user namespace
+// (BeginAgain).
+void ProtectProgram(const Program& program, char** argv);
 
 // For isolation::oci::CommandContext::begin_again: executes the program as root of the user
 // namespace that this process has entered for `caller`, and from such a mount if there can be one.

@@ -541,12 +541,25 @@ TEST_F(OciRunTest, TheProgramItselfCannotBeWrittenFromInside) {
   config_["process"]["args"] = {"/proc/self/exe", "features"};
   Finished itself = Run();
   EXPECT_THAT(itself.output, HasSubstr("ociVersionMax")) << "the program did run inside";
-  // While it runs its own file is a read-only mount: seen from outside by its process.
+  // While it runs its own file is a read-only mount: seen from outside by its process. Opened for
+  // writing it would be busy, on whatever mount.
   config_["process"]["args"] = {"/bin/busybox", "true"};
   config_["hooks"]["createRuntime"] = {
-      {{"path", "/bin/sh"},
-       {"args", {"sh", "-c", "exec 3>>/proc/$PPID/exe && echo writable; true"}}}};
-  EXPECT_THAT(Run().output, Not(HasSubstr("writable")));
+      {{"path", "/bin/sh"}, {"args", {"sh", "-c", "touch -c /proc/$PPID/exe || true"}}}};
+  EXPECT_THAT(Run().output, HasSubstr("Read-only file system"));
+}
+
+// CVE-2019-5736: `start` is inside only for the sake of a hook, which is told by its poststart
+// hook.
+TEST_F(OciRunTest, AHookOfTheContainerIsStartedByAProgramThatCannotBeWritten) {
+  config_["hooks"]["startContainer"] = {{{"path", "/bin/busybox"}, {"args", {"busybox", "true"}}}};
+  config_["hooks"]["poststart"] = {
+      {{"path", "/bin/sh"}, {"args", {"sh", "-c", "touch -c /proc/$PPID/exe || true"}}}};
+  config_["process"]["args"] = {"/bin/busybox", "true"};
+  WriteConfig();
+  ASSERT_EQ(Command({"create", "-b", bundle_.path(), id_}).output, "");
+  EXPECT_THAT(Command({"start", id_}).output, HasSubstr("Read-only file system"));
+  EXPECT_EQ(Command({"delete", "--force", id_}).code, 0);
 }
 
 }  // namespace
