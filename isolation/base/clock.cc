@@ -1,5 +1,6 @@
 #include "isolation/base/clock.h"
 
+#include <chrono>
 #include <cstdio>
 #include <ctime>
 
@@ -18,14 +19,18 @@ int64_t WallNanoseconds() { return Now(CLOCK_REALTIME); }
 
 int64_t MonotonicNanoseconds() { return Now(CLOCK_MONOTONIC); }
 
+// Not gmtime_r: glibc's reads /etc/localtime, whatever it is asked.
 std::string FormatRfc3339(int64_t wall_nanoseconds) {
-  time_t seconds = wall_nanoseconds / kNanosecondsPerSecond;
-  tm parts{};
-  gmtime_r(&seconds, &parts);
+  using std::chrono::days, std::chrono::nanoseconds;
+  std::chrono::sys_time<nanoseconds> time{nanoseconds(wall_nanoseconds)};
+  auto midnight = std::chrono::floor<days>(time);
+  std::chrono::year_month_day date(midnight);
+  std::chrono::hh_mm_ss<nanoseconds> clock(time - midnight);
   char text[64];
-  snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%09lldZ", parts.tm_year + 1900,
-           parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-           static_cast<long long>(wall_nanoseconds % kNanosecondsPerSecond));
+  snprintf(text, sizeof(text), "%04d-%02u-%02uT%02ld:%02ld:%02ld.%09ldZ",
+           static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+           static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(),
+           clock.seconds().count(), clock.subseconds().count());
   return text;
 }
 

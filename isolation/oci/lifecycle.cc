@@ -340,12 +340,14 @@ Result<std::vector<int>> ContainerProcesses(const CommandContext& context, const
 }
 
 void RunPoststart(const CommandContext& context, const Config& config, const State& state) {
+  if (config.hooks.poststart.empty()) return;
   for (const Error& error :
        RunEveryHook(config.hooks.poststart, "poststart", EncodePublicState(state)))
     context.warn(error.message());
 }
 
 void RunPoststop(const CommandContext& context, const Config& config, const State& state) {
+  if (config.hooks.poststop.empty()) return;
   for (const Error& error :
        RunEveryHook(config.hooks.poststop, "poststop", EncodePublicState(state)))
     context.warn(error.message());
