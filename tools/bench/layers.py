@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 
+import bundle
 import images
 import measure
 import report
@@ -15,6 +16,8 @@ KINDS = ("unpacked", "erofs")
 PIECE = 1 << 18
 MIB = 1 << 20
 MS_RDONLY = 1
+LAYERS = (1, 4, 20)  # of images whose starts are measured
+SMALL = 200  # files of a layer
 TASKS = 4  # that read the same image, to see what they share
 
 
@@ -175,6 +178,59 @@ def one_round(context, kind, archive):
                                                        context.errors))
     shutil.rmtree(store)
     return found, speeds
+
+
+def image_of(context, count, target):
+    """The busybox image with small layers upon it, so that it has `count`."""
+    shutil.copytree(context.arguments.image, target)
+    for number in range(1, count):
+        files = os.path.join(context.work, "files")
+        os.makedirs(files)
+        for name in map(str, range(SMALL)):
+            with open(os.path.join(files, name), "w") as file:
+                file.write(name * 300)
+        bundle.add_layer(target, {f"layer{number}": files})
+        shutil.rmtree(files)
+
+
+def starts(context):
+    """Alone, what a root needs is made and goes with it; beside another task it is there. EROFS
+    images are mounted from files on a disk, and through loop devices on tmpfs, which has no mounts
+    from files."""
+    rows = []
+    for count in LAYERS:
+        image, bases, found = os.path.join(context.work, f"small-{count}"), {}, {}
+        image_of(context, count, image)
+        for kind in KINDS:
+            store = os.path.join(context.work, f"small-{kind}")
+            bases[kind] = [os.path.join(context.programs, "skiff"), "--data-root", store + "/data",
+                           "--run-root", store + "/run"]
+            measure.run([*bases[kind], "image", "import", image, "--name", "bench", "--layers",
+                         kind], context.errors)
+        for where in ("alone", "beside another"):
+            if where != "alone":
+                for base in bases.values():
+                    measure.run([*base, "run", "--detach", "--network", "none", "bench", "--",
+                                 "/bin/sleep", "3600"], context.errors)
+            for _ in range(context.rounds):
+                for kind, base in bases.items():
+                    found.setdefault((where, kind), []).append(images.one_start(context, base))
+                    if where == "alone":
+                        measure.wait_until_alone()
+        for base in bases.values():
+            for task in os.listdir(base[2] + "/tasks"):
+                measure.run([*base, "rm", "--force", task], context.errors)
+        measure.wait_until_alone()
+        for base in bases.values():
+            shutil.rmtree(os.path.dirname(base[2]))
+        shutil.rmtree(image)
+        context.results[f"starts of {count} layers"] = {
+            f"{kind}, {where}": starts for (where, kind), starts in found.items()}
+        rows += [[f"{count}, {where}, {kind}",
+                  *(f"{measure.median(values) * 1e3:.1f}" for values in zip(*starts))]
+                 for (where, kind), starts in found.items()]
+    report.table("Start of a task by layers of its image (medians)",
+                 ["", "begin to end, ms", "its root, ms"], rows)
 
 
 def shown(name, values):

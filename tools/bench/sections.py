@@ -27,7 +27,7 @@ class Context:
         self.errors = os.path.join(work, "errors")
         self.results = {"rounds": arguments.rounds, "disk": arguments.disk or "tmpfs"}
         self.arguments = arguments
-        needed = set(arguments.sections) - {"functions", "images", "layers"}
+        needed = set(arguments.sections) - {"functions", "images", "layers", "starts"}
         if needed:
             self.layout = bundle.make_layout(root, work, arguments.image)
         if needed - {"oci"}:
@@ -218,7 +218,7 @@ def functions(context):
 
 SECTIONS = {"oci": oci, "task": task, "logs": logs, "memory": memory, "startup": startup,
             "api": api.section, "images": images.section, "layers": layers.section,
-            "functions": functions}
+            "starts": layers.starts, "functions": functions}
 
 
 def versions():
