@@ -20,6 +20,17 @@ constexpr int kMaxLinks = 16;  // that lead to one another
 
 }  // namespace
 
+bool CloseAllBut(unsigned first, int one, int other) {
+  const int in_order[] = {one < other ? one : other, one < other ? other : one};
+  for (int number : in_order) {
+    auto kept = static_cast<unsigned>(number);
+    if (kept < first) continue;
+    if (kept > first && close_range(first, kept - 1, 0) != 0) return false;
+    first = kept + 1;
+  }
+  return close_range(first, ~0U, 0) == 0;
+}
+
 void CloseQuietly(int fd) {
   int saved = errno;
   if (fd >= 0) close(fd);

@@ -52,4 +52,7 @@ int OpenResolved(int directory, const char* path, int flags, uint64_t resolve, m
 // errno stays.
 void CloseQuietly(int fd);
 
+// Closes every descriptor from `first` on, but `one` and `other`. False: errno says why.
+bool CloseAllBut(unsigned first, int one, int other);
+
 }  // namespace skiff::isolation

@@ -470,6 +470,20 @@ TEST_F(OciRootlessJoinedUserTest, NobodyLooksIntoAProcessOnItsWayIn) {
   EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
 }
 
+// CVE-2016-9962: here whoever has CAP_SYS_PTRACE in the container may look into the copy of the
+// runtime that waits for the start. No descriptor of the runtime's is left in it.
+TEST_F(OciRootlessJoinedUserTest, WhoWaitsForTheStartHoldsNothingOfTheRuntime) {
+  GiveCapability("CAP_SYS_PTRACE");
+  Write("exec busybox sleep 1000");
+  ASSERT_EQ(AsUser({"create", "-b", bundle_.path(), id_}).output, "");
+  std::string look =
+      "for f in /proc/1/fd/*; do case ${f##*/} in [012]) ;; *) busybox readlink $f;; esac; done";
+  EXPECT_THAT(AsUser({"exec", id_, "/bin/busybox", "sh", "-c", look}).output,
+              testing::MatchesRegex("((socket|pipe):\\[[0-9]+\\]\n)*"));
+  EXPECT_EQ(AsUser({"start", id_}).output, "");
+  EXPECT_EQ(AsUser({"delete", "--force", id_}).output, "");
+}
+
 TEST_F(OciRootlessJoinedUserTest, SomebodyElsesIsRefused) {
   sys::Process other = Hold(kUser - 1);
   std::swap(other, holder_);
