@@ -158,6 +158,10 @@ std::vector<BpfInstruction> CompileDeviceRules(const std::vector<DeviceRule>& ru
 
 Result<> ApplyDeviceRules(const std::vector<DeviceRule>& rules, int cgroup) {
   std::vector<BpfInstruction> program = CompileDeviceRules(rules);
+  // A jump has 16 bits, and one that is longer would lead elsewhere.
+  if (program.size() > size_t{INT16_MAX}) {
+    return Error(Code::kInvalid, std::to_string(rules.size()) + " rules for devices are too many");
+  }
   UniqueFd loaded = TRY(sys::LoadDeviceProgram(program));
   return sys::AttachDeviceProgram(cgroup, loaded.get());
 }

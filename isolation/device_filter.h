@@ -28,7 +28,8 @@ struct DeviceRule {
 
 std::vector<sys::BpfInstruction> CompileDeviceRules(const std::vector<DeviceRule>& rules);
 
-// `cgroup`: Cgroup::unified_fd(). Before anything runs in it.
+// `cgroup`: Cgroup::unified_fd(). Before anything runs in it. kInvalid: more rules than a program
+// can hold, some thousands.
 Result<> ApplyDeviceRules(const std::vector<DeviceRule>& rules, int cgroup);
 
 }  // namespace skiff::isolation

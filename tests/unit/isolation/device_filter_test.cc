@@ -129,5 +129,12 @@ TEST(DeviceFilterTest, NoInstructionIsUnreachable) {
   }
 }
 
+TEST(DeviceFilterTest, MoreRulesThanAJumpCanPassAreRefused) {
+  std::vector<DeviceRule> rules(4200, {.type = 'c', .major = 1, .minor = 2, .access = kDeviceRead});
+  rules.push_back({.is_allowed = true, .type = 'c', .major = 1, .minor = 3});
+  EXPECT_GT(CompileDeviceRules(rules).size(), size_t{INT16_MAX});
+  EXPECT_EQ(ApplyDeviceRules(rules, -1).error().message(), "4201 rules for devices are too many");
+}
+
 }  // namespace
 }  // namespace skiff::isolation
