@@ -1,13 +1,10 @@
 // The arguments of skiff image, login and logout. A part of command_line.h.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <optional>
 
 #include "tools/skiff/options.h"
-
-namespace CLI {
-class App;
-}
 
 namespace skiff::tools {
 

@@ -204,7 +204,7 @@ TEST_F(ConfinementTest, MaskIsTheKernelsNullDeviceWhateverTheImageHas) {
 TEST_F(ConfinementTest, SessionKeyringIsItsOwn) {
   // One that is there to be inherited.
   long before = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
-  if (before < 0 && errno == ENOSYS) GTEST_SKIP() << "this kernel has no keys";
+  if (before < 0 && errno == ENOSYS) GTEST_SKIP() << "missing capability: keys of the kernel";
   spec_.seccomp = nullptr;  // it would refuse the question
   for (int round = 0; round < 2; ++round) {
     EXPECT_EQ(Run({"/bin/probe", "keyring", "skiff-test"}), "ENOKEY\nadded ok\n") << round;

@@ -100,7 +100,8 @@ class StorageTest : public testing::Test {
 TEST_F(StorageTest, ALimitThatIsAskedForHoldsInAnImageFile) {
   TaskPlan plan = Plan(kFill);
   UniqueFd data = sys::OpenDirectory(AT_FDCWD, installation_->roots().data).value();
-  if (sys::EnforcesProjects(data.get())) GTEST_SKIP() << "here a quota does it";
+  if (sys::EnforcesProjects(data.get()))
+    GTEST_SKIP() << "missing capability: a file system without project quotas";
   Task task = installation_->Run(plan);
   EXPECT_THAT(task.warnings, IsEmpty());
   EXPECT_TRUE(HasStep(task));
@@ -149,7 +150,8 @@ TEST_F(StorageTest, ATaskThatFillsItsStorageDisturbsNoOther) {
 TEST_F(StorageTest, TheDefaultMakesNoImageFile) {
   TaskPlan plan = Plan("dd if=/dev/zero of=/fill bs=1M count=20 2>/dev/null && echo wrote", false);
   UniqueFd data = sys::OpenDirectory(AT_FDCWD, installation_->roots().data).value();
-  if (sys::EnforcesProjects(data.get())) GTEST_SKIP() << "here a quota keeps the default too";
+  if (sys::EnforcesProjects(data.get()))
+    GTEST_SKIP() << "missing capability: a file system without project quotas";
   Task task = installation_->Run(plan);
   EXPECT_FALSE(HasStep(task));
   EXPECT_EQ(LogBytes(plan, "c0"), "wrote\n");
@@ -302,7 +304,8 @@ TEST_F(StorageTest, AHostThatCannotIsAWarning) {
   for (const char* call : {"LOOP_CONFIGURE:1", "fsopen:1", "ftruncate:1"}) {
     TaskPlan plan = Plan("echo ran");
     UniqueFd data = sys::OpenDirectory(AT_FDCWD, installation_->roots().data).value();
-    if (sys::EnforcesProjects(data.get())) GTEST_SKIP() << "here a quota does it";
+    if (sys::EnforcesProjects(data.get()))
+      GTEST_SKIP() << "missing capability: a file system without project quotas";
     std::string marker = installation_->TaskDirectory(plan) + "/marker";
     Task task = installation_->Run(plan, {"SKIFF_FAILPOINT=" + std::string(call) + ":1:" + marker});
     if (!sys::Exists(AT_FDCWD, marker)) ADD_FAILURE() << call << " was not reached";

@@ -41,7 +41,7 @@ class EventLoopTest : public testing::TestWithParam<std::string> {
       return;
     }
     auto loop = MakeIoUringLoop(8);
-    if (!loop.ok()) GTEST_SKIP() << "needs io_uring: " << loop.error().message();
+    if (!loop.ok()) GTEST_SKIP() << "missing capability: io_uring: " << loop.error().message();
     loop_ = std::move(loop).value();
   }
 
@@ -145,7 +145,8 @@ TEST_P(EventLoopTest, MultishotPollStaysArmedUntilCanceled) {
   for (size_t round = 1; round <= 3; ++round) {
     ASSERT_EQ(write(pipe.write_end.get(), "x", 1), 1);
     RunUntil(poll, round);
-    if ((poll.last_flags & Completion::kMore) == 0) GTEST_SKIP() << "needs multishot poll (5.13)";
+    if ((poll.last_flags & Completion::kMore) == 0)
+      GTEST_SKIP() << "missing capability: multishot poll (Linux 5.13)";
     char byte;
     ASSERT_EQ(read(pipe.read_end.get(), &byte, 1), 1);
   }

@@ -90,7 +90,7 @@ class LogTest : public testing::TestWithParam<std::string> {
       return;
     }
     auto loop = sys::MakeIoUringLoop();
-    if (!loop.ok()) GTEST_SKIP() << "needs io_uring: " << loop.error().message();
+    if (!loop.ok()) GTEST_SKIP() << "missing capability: io_uring: " << loop.error().message();
     loop_ = std::move(loop).value();
   }
   // A writer that a failed assertion left undrained must outlive the loop.

@@ -419,7 +419,8 @@ class FullDiskTest : public LogTest {
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFEXITED(status));
     if (WEXITSTATUS(status) == kNotAllowed) {
-      GTEST_SKIP() << "needs CAP_SYS_ADMIN, to mount a small tmpfs in a namespace of its own";
+      GTEST_SKIP()
+          << "missing capability: CAP_SYS_ADMIN, to mount a small tmpfs in a namespace of its own";
     }
     EXPECT_EQ(WEXITSTATUS(status), 0);
   }
