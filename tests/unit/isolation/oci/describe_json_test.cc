@@ -64,7 +64,7 @@ TEST(OciFeaturesTest, EveryNameThatIsToldIsTaken) {
           (*config)["linux"]["gidMappings"] = {{{"containerID", 0}, {"hostID", 1000}, {"size", 1}}};
   });
   expect_taken(section["capabilities"], [](const json& name, json* config) {
-    (*config)["process"]["capabilities"]["bounding"] = {name};
+    (*config)["process"]["capabilities"]["bounding"] = json::array({name});
   });
   auto seccomp = [](json* config) -> json& {
     json& profile = (*config)["linux"]["seccomp"];
@@ -81,10 +81,12 @@ TEST(OciFeaturesTest, EveryNameThatIsToldIsTaken) {
   expect_taken(filter["operators"], [&](const json& name, json* config) {
     seccomp(config)["syscalls"][0]["args"] = {{{"index", 0}, {"value", 1}, {"op", name}}};
   });
-  expect_taken(filter["archs"],
-               [&](const json& name, json* config) { seccomp(config)["architectures"] = {name}; });
-  expect_taken(filter["supportedFlags"],
-               [&](const json& name, json* config) { seccomp(config)["flags"] = {name}; });
+  expect_taken(filter["archs"], [&](const json& name, json* config) {
+    seccomp(config)["architectures"] = json::array({name});
+  });
+  expect_taken(filter["supportedFlags"], [&](const json& name, json* config) {
+    seccomp(config)["flags"] = json::array({name});
+  });
   for (const json& flag : filter["supportedFlags"])
     EXPECT_THAT(filter["knownFlags"], Contains(flag));
   expect_taken(section["memoryPolicy"]["modes"], [](const json& name, json* config) {
