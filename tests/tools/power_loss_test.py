@@ -14,7 +14,8 @@ import tarfile
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-ROUNDS = 2  # a pull taken over and an import; and the kill behind a pull, before the first
+KINDS = ("unpacked", "erofs")
+ROUNDS = 2  # of each: a pull taken over and an import; and the kill behind a pull, before the first
 SKIPPED = 77
 
 
@@ -64,8 +65,10 @@ def main():
         kept, taken = os.path.join(work, "kept"), os.path.join(work, "taken")
         make_image(kept, 1, 3, 1000)
         make_image(taken, 3, 100, 50_000)
-        return subprocess.run([os.path.join(ROOT, "tools/vm/power-loss"), "--build", build,
-                               "--rounds", str(ROUNDS), "--first", kept, taken]).returncode
+        codes = [subprocess.run([os.path.join(ROOT, "tools/vm/power-loss"), "--build", build,
+                                 "--rounds", str(ROUNDS), "--layers", kind, "--first", kept,
+                                 taken]).returncode for kind in KINDS]
+        return int(any(codes))
 
 
 if __name__ == "__main__":
