@@ -414,7 +414,8 @@ Error DescribeFailure(const ContainerSpec& spec, const PreparedLaunch& prepared,
   if (!object.empty()) what += " " + object;
   if (step == LaunchStep::kMounts && error_number == ELOOP)
     what += ": the image has a link in its place, and it must be mounted on ordinary directory";
-  if (step == LaunchStep::kLimits && error_number == ENOSYS) what += ": this kernel has no NUMA";
+  if (object.starts_with("linux.memoryPolicy") && error_number == ENOSYS)
+    what += ": this kernel has no NUMA";
   return Error::FromErrno(error_number, what);
 }
 

@@ -139,7 +139,8 @@ int Explain(const CLI::App& app, const CLI::ParseError& error, Session* session)
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::span<char*> words(argv + 1, argv + argc);
+  // Linux before 5.18 starts a program without a single argument.
+  std::span<char*> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   const skiff::oci_tool::Program program = skiff::oci_tool::FindProgram();
   auto protect = [&] { skiff::oci_tool::ProtectProgram(program, argv); };
   if (skiff::oci_tool::RunsInContainer(words)) protect();
