@@ -130,6 +130,16 @@ std::string Line(const std::string& type, const std::string& id, Json data = nul
   return event.dump() + "\n";
 }
 
+// Read once, as poll(2) tells of changes since. Invalid where there is none, or none any more: a
+// group may go at any moment, and then its container's process has ended.
+UniqueFd OpenMemoryEvents(const Files& files) {
+  std::string path = files.PathOf("memory.events");
+  if (path.empty()) return UniqueFd();
+  Result<UniqueFd> opened = sys::Open(AT_FDCWD, path, O_RDONLY);
+  if (!opened.ok() || !sys::ReadAll(opened.value().get(), path).ok()) return UniqueFd();
+  return std::move(opened).value();
+}
+
 uint64_t OomKills(const Files& files) {
   return files.Entry("memory.events", "oom_kill") + files.Entry("memory.oom_control", "oom_kill");
 }
@@ -176,10 +186,7 @@ Result<> WatchEvents(const CommandContext& context, const std::string& id,
   for (;;) {
     // Ready with POLLPRI when it has changed since it was opened; cgroup v1 has no such file, there
     // the count is looked at with each statistic.
-    std::string path = files.PathOf("memory.events");
-    UniqueFd memory;
-    if (!path.empty()) memory = TRY(sys::Open(AT_FDCWD, path, O_RDONLY));
-    if (memory.valid()) TRY(sys::ReadAll(memory.get(), path));
+    UniqueFd memory = OpenMemoryEvents(files);
     pollfd watched[] = {{.fd = process.get(), .events = POLLIN, .revents = 0},
                         {.fd = memory.get(), .events = POLLPRI, .revents = 0}};
     int64_t left = std::max<int64_t>(0, next - MonotonicNanoseconds());

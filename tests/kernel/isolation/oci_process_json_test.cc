@@ -285,7 +285,7 @@ TEST_F(OciProcessTest, EventsTellWhatIsUsedUntilTheEnd) {
   EXPECT_GT(once["data"]["cpu"]["usage"]["total"], 0);
   sys::SpawnSpec spec;
   spec.path = SKIFF_OCI;
-  spec.arguments = {"skiff-oci", "--root", StateRoot(), "events", "--interval", "10ms", id_};
+  spec.arguments = {"skiff-oci", "--root", StateRoot(), "events", "--interval", "1ms", id_};
   sys::Pipe pipe = sys::MakePipe().value();
   spec.fds = {pipe.write_end.get(), pipe.write_end.get(), pipe.write_end.get()};
   sys::Process watcher = sys::Spawn(spec).value();
